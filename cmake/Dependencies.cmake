@@ -1,0 +1,60 @@
+# Every dependency is a Debian package; a missing one is named with the command
+# that installs it. Nothing is vendored and nothing is downloaded.
+
+function(gatehouse_missing what package)
+  message(FATAL_ERROR "${what} was not found. Install it with:  apt-get install ${package}\n"
+                      "(scripts/install-deps installs everything Gatehouse needs.)")
+endfunction()
+
+find_package(Threads REQUIRED)
+
+find_path(ASIO_INCLUDE_DIR asio.hpp)
+if(NOT ASIO_INCLUDE_DIR)
+  gatehouse_missing("Asio (standalone) >= 1.22" libasio-dev)
+endif()
+add_library(gatehouse::asio INTERFACE IMPORTED)
+target_include_directories(gatehouse::asio SYSTEM INTERFACE ${ASIO_INCLUDE_DIR})
+target_compile_definitions(gatehouse::asio INTERFACE ASIO_NO_DEPRECATED)
+
+find_package(OpenSSL 3.0 QUIET)
+if(NOT OpenSSL_FOUND)
+  gatehouse_missing("OpenSSL >= 3.0" libssl-dev)
+endif()
+
+find_package(SQLite3 3.40 QUIET)
+if(NOT SQLite3_FOUND)
+  gatehouse_missing("SQLite >= 3.40" libsqlite3-dev)
+endif()
+
+find_package(simdjson 3.0 QUIET CONFIG)
+if(NOT simdjson_FOUND)
+  gatehouse_missing("simdjson >= 3.0" libsimdjson-dev)
+endif()
+
+find_package(nlohmann_json 3.11 QUIET CONFIG)
+if(NOT nlohmann_json_FOUND)
+  gatehouse_missing("nlohmann-json >= 3.11" nlohmann-json3-dev)
+endif()
+
+find_package(PkgConfig QUIET)
+if(NOT PkgConfig_FOUND)
+  gatehouse_missing("pkg-config" pkg-config)
+endif()
+pkg_check_modules(YAML QUIET IMPORTED_TARGET yaml-0.1>=0.2.5)
+if(NOT YAML_FOUND)
+  gatehouse_missing("libyaml >= 0.2.5" libyaml-dev)
+endif()
+add_library(gatehouse::yaml ALIAS PkgConfig::YAML)
+
+pkg_check_modules(SODIUM QUIET IMPORTED_TARGET libsodium>=1.0.18)
+if(NOT SODIUM_FOUND)
+  gatehouse_missing("libsodium >= 1.0.18" libsodium-dev)
+endif()
+add_library(gatehouse::sodium ALIAS PkgConfig::SODIUM)
+
+if(GATEHOUSE_TESTS)
+  find_package(GTest 1.12 QUIET CONFIG)
+  if(NOT GTest_FOUND)
+    gatehouse_missing("GoogleTest >= 1.12" "libgtest-dev libgmock-dev")
+  endif()
+endif()
