@@ -1,0 +1,52 @@
+// The one way out: every connection that Gatehouse opens is dialled here. Names
+// are resolved off the loop, the addresses checked against the allow-list after
+// resolution (so that no name leads where its address may not), and tried in
+// the order of Happy Eyeballs (RFC 8305).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/loop.h"
+#include "base/pool.h"
+#include "base/result.h"
+#include "base/task.h"
+
+namespace gatehouse::net {
+
+class TlsClientContext;  // net/tls.h
+
+struct DialOptions {
+  // CIDRs that may be dialled; empty: all but link-local and metadata addresses.
+  std::vector<std::string> allow;
+  // CIDRs that may not, even where `allow` has them.
+  std::vector<std::string> deny;
+  int64_t resolve_cache_ms = 30'000;
+};
+
+// What a dial may reach besides. The identity client alone sets
+// link_local: 169.254.169.254 is where managed identities live.
+enum class Reach { kUsual, kLinkLocal };
+
+// Shared by all Loops: holds the resolver's cache and the lists.
+class Dialer {
+ public:
+  Dialer(Pool& pool, DialOptions options, std::shared_ptr<TlsClientContext> tls);
+  ~Dialer();
+
+  // A connected, non-blocking TCP socket with TCP_NODELAY.
+  // kPermissionDenied names the address that the lists refuse.
+  Task<Result<int>> dial(Loop& loop, const std::string& host, uint16_t port, Reach reach,
+                         int64_t deadline_ms, Cancel* cancel);
+
+  void update(DialOptions options, std::shared_ptr<TlsClientContext> tls);
+  std::shared_ptr<TlsClientContext> tls() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace gatehouse::net

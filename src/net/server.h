@@ -1,0 +1,67 @@
+// The HTTP server: one Server a Loop, each with its own listening socket
+// (SO_REUSEPORT), so that a connection lives on one core from accept to close.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/budget.h"
+#include "base/loop.h"
+#include "base/result.h"
+#include "net/exchange.h"
+
+namespace gatehouse::net {
+
+class TlsServerContext;  // net/tls.h: certificate and key, reloadable
+
+struct ServerOptions {
+  HeadLimits head;
+  size_t body_bytes_max = 32 << 20;       // a chat with images in it; bigger bodies stream
+  int64_t head_timeout_ms = 10'000;       // from the first byte of a head to its last
+  int64_t idle_timeout_ms = 75'000;       // between requests; nginx's default
+  int64_t body_stall_timeout_ms = 30'000; // without a byte of the body
+  int64_t write_stall_timeout_ms = 30'000;
+  int64_t total_timeout_ms = 3'600'000;   // a whole exchange, streams included
+  int connections_max = 20'000;           // a Server
+  int connections_per_address_max = 1'000;
+  std::vector<std::string> proxy_protocol_from;  // CIDRs whose connections must begin with PROXY v2
+};
+
+struct ServerCounters {  // read by any thread
+  std::atomic<int64_t> connections_open{0}, connections_accepted{0}, connections_refused{0};
+  std::atomic<int64_t> requests{0}, bad_requests{0};
+  std::atomic<int64_t> bytes_in{0}, bytes_out{0};
+};
+
+class Server {
+ public:
+  Server(Loop& loop, ServerOptions options, std::shared_ptr<TlsServerContext> tls,
+         MemoryBudget& budget, Handler handler);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Binds "host:port", "[v6]:port" or "unix:/path" and accepts. The message
+  // names the address and what to do (in use, not permitted).
+  Status listen(const std::string& address);
+  uint16_t port() const;  // after listen, useful for port 0
+
+  // Graceful drain: no new connections, idle ones closed, replies in flight
+  // marked "Connection: close" and finished; after `drain_ms` the rest is
+  // cancelled. Ends when the last connection has.
+  Task<void> drain(int64_t drain_ms);
+
+  // New limits and handler for requests that begin after this.
+  void update(ServerOptions options, std::shared_ptr<TlsServerContext> tls, Handler handler);
+
+  const ServerCounters& counters() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace gatehouse::net
