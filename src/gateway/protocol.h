@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "model/principal.h"
 #include "net/http.h"
+#include "wire/json_edit.h"
 
 namespace gatehouse::gateway {
 
@@ -64,11 +66,23 @@ class Dialect {
   virtual std::string error_event(const CallError& error) const = 0;
 };
 
-// A part of the request body, as byte offsets.
+// A part of a text, as byte offsets.
 struct ByteRange {
   size_t begin = 0;
   size_t end = 0;
   bool empty() const { return begin == end; }
+};
+
+// Where the body names its model.
+struct BodyModel {
+  enum class Place : uint8_t {
+    kNowhere,  // and need not
+    kValue,    // `range` is the value with its quotes
+    kMissing,  // it must be written at range.begin, as the object's first member
+  };
+  Place place = Place::kNowhere;
+  ByteRange range;
+  std::string text;  // what stands there now, unescaped
 };
 
 // A call, parsed. Views live as long as the exchange.
@@ -78,25 +92,23 @@ struct CallRequest {
   const Dialect* dialect = nullptr;
   model::PrincipalPtr principal;
 
-  std::string_view model;      // the public name asked for
+  std::string model;           // the public name asked for
   std::string_view path;       // below the upstream's base, e.g. "/chat/completions"
   // Where `path` names the model, so that the upstream's name can take its place.
   ByteRange model_in_path;
-  std::string_view query;      // passed on, but for api-version on Azure
+  std::string_view query;      // passed on, but for api-version where it means nothing
 
   std::string_view body;       // whole
-  ByteRange model_in_body;     // the value with its quotes; empty: the body names none
+  BodyModel body_model;
   bool stream = false;
-  // Where `"stream_options":{"include_usage":true}` has to be written for the
-  // stream to tell its usage: replaces this range of the body; npos: not needed.
-  size_t usage_option_at = std::string_view::npos;
-  size_t usage_option_end = std::string_view::npos;
-  std::string_view usage_option;
+  // Asks the upstream for the usage of a stream that the caller did not ask for;
+  // the event that tells it is then withheld.
+  std::optional<wire::JsonSplice> usage_option;
 
   int64_t output_tokens_max = 0;  // what the caller allows; 0: not said
   int64_t choices = 1;            // n
-  std::string_view service_tier;
-  std::string_view conversation;  // what a sticky route hashes: the session, or the first messages
+  std::string service_tier;
+  std::string_view conversation;  // raw JSON of the messages, for sticky routes
 
   std::string_view session, user, metadata;  // x-gatehouse-* request headers
 };

@@ -136,32 +136,23 @@ std::string upstream_target(const UpstreamConfig& upstream, std::string_view bas
 
 std::string_view upstream_body(const CallRequest& call, std::string_view model,
                                std::string& storage) {
-  const bool rename = !call.model_in_body.empty() && model != call.model;
-  const bool ask_usage = call.usage_option_at != std::string_view::npos;
-  if (!rename && !ask_usage) return call.body;
-
-  storage.clear();
-  storage.reserve(call.body.size() + model.size() + call.usage_option.size() + 8);
-  struct Edit {
-    size_t begin, end;
-    bool is_model;
-  };
-  std::array<Edit, 2> edits;
-  size_t count = 0;
-  if (rename) edits[count++] = {call.model_in_body.begin, call.model_in_body.end, true};
-  if (ask_usage) edits[count++] = {call.usage_option_at, call.usage_option_end, false};
-  if (count == 2 && edits[1].begin < edits[0].begin) std::swap(edits[0], edits[1]);
-  size_t copied = 0;
-  for (size_t i = 0; i < count; ++i) {
-    storage += call.body.substr(copied, edits[i].begin - copied);
-    if (edits[i].is_model) {
-      append_json_string(storage, model);
-    } else {
-      storage += call.usage_option;
-    }
-    copied = edits[i].end;
+  std::vector<wire::JsonSplice> splices;
+  const BodyModel& named = call.body_model;
+  if (named.place == BodyModel::Place::kMissing) {
+    std::string member = "\"model\":";
+    append_json_string(member, model);
+    splices.push_back({named.range.begin, named.range.begin, member + ","});
+  } else if (named.place == BodyModel::Place::kValue && named.text != model) {
+    std::string value;
+    append_json_string(value, model);
+    splices.push_back({named.range.begin, named.range.end, std::move(value)});
   }
-  storage += call.body.substr(copied);
+  if (call.usage_option) splices.push_back(*call.usage_option);
+  if (splices.empty()) return call.body;
+  if (splices.size() == 2 && splices[1].begin < splices[0].begin) {
+    std::swap(splices[0], splices[1]);
+  }
+  storage = wire::apply_splices(call.body, splices);
   return storage;
 }
 

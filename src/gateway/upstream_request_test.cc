@@ -55,7 +55,7 @@ TEST(UpstreamTarget, FollowsTheKind) {
 TEST(UpstreamBody, IsTheCallersWhereNothingChanges) {
   const std::string body = R"({"model": "public", "x":1})";
   CallRequest call = chat(body);
-  call.model_in_body = {10, 18};
+  call.body_model = {BodyModel::Place::kValue, {10, 18}, "public"};
   std::string storage;
   EXPECT_EQ(upstream_body(call, "public", storage).data(), body.data());
   EXPECT_EQ(upstream_body(call, "a\"b", storage), R"({"model": "a\"b", "x":1})");
@@ -64,14 +64,21 @@ TEST(UpstreamBody, IsTheCallersWhereNothingChanges) {
 TEST(UpstreamBody, AsksForUsageOnEitherSideOfTheModel) {
   const std::string body = R"({"model":"public","stream":true})";
   CallRequest call = chat(body);
-  call.model_in_body = {9, 17};
-  call.usage_option = R"("stream_options":{"include_usage":true},)";
-  call.usage_option_at = call.usage_option_end = 1;
+  call.body_model = {BodyModel::Place::kValue, {9, 17}, "public"};
+  call.usage_option = wire::JsonSplice{1, 1, R"("stream_options":{"include_usage":true},)"};
   std::string storage;
   EXPECT_EQ(upstream_body(call, "m", storage),
             R"({"stream_options":{"include_usage":true},"model":"m","stream":true})");
   EXPECT_EQ(upstream_body(call, "public", storage),
             R"({"stream_options":{"include_usage":true},"model":"public","stream":true})");
+}
+
+TEST(UpstreamBody, NamesTheModelWhereOnlyThePathDid) {
+  const std::string body = R"({"stream":true})";
+  CallRequest call = chat(body);
+  call.body_model = {BodyModel::Place::kMissing, {1, 1}, ""};
+  std::string storage;
+  EXPECT_EQ(upstream_body(call, "m", storage), R"({"model":"m","stream":true})");
 }
 
 TEST(UpstreamHeaders, LeaveOutWhatIsNotForTheUpstream) {
