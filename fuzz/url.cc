@@ -1,5 +1,7 @@
 #include "net/url.h"
 
+#include <string>
+
 #include "fuzz.h"
 #include "net/authority.h"
 #include "net/date.h"
@@ -11,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   if (const auto url = net::parse_url(text); url.ok()) {
     const auto again = net::parse_url(url->to_string());
     fuzz::require(again.ok() && *again == *url, "a URL is not read back");
-    const auto authority = net::parse_authority(url->authority());
+    const std::string written = url->authority();
+    const auto authority = net::parse_authority(written);
     fuzz::require(authority && authority->host == url->host, "a URL's authority is not read back");
   }
   if (const auto path = net::normalize_path(text)) {
@@ -28,10 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     for (const auto& [name, value] : *parameters) {
       written += net::percent_encode(name) + "=" + net::percent_encode(value) + "&";
     }
-    auto again = net::parse_query(written);
-    // "%3D" alone and the like name nothing once written as "=": both lists then lack it.
-    fuzz::require(again.has_value(), "a query is not read back");
-    fuzz::require(*again == *parameters, "a query is not read back as it was");
+    fuzz::require(net::parse_query(written) == parameters, "a query is not read back");
   }
   if (const auto seconds = net::parse_http_date(text, 1767225600)) {
     fuzz::require(net::parse_http_date(net::format_http_date(*seconds), 0) == seconds,

@@ -9,17 +9,17 @@ namespace gatehouse::net {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-constexpr std::string_view kForbidden("\r\n\0", 3);
+constexpr std::string_view kLineEnds = "\r\n";
 
-// Takes a line off `text`, without its end (CR LF, LF or CR).
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find_first_of("\r\n");
-  const std::string_view line = text.substr(0, end);
-  if (end == std::string_view::npos) {
-    text = {};
-  } else {
-    text.remove_prefix(text.substr(end).starts_with("\r\n") ? end + 2 : end + 1);
-  }
+// Takes a line off `text`, without its end (CR LF, LF or CR). `last` says whether
+// it had none.
+std::string_view take_line(std::string_view& text, bool* last = nullptr) {
+  const char* const start = text.data();
+  const char* const end = find_line_end(start, start + text.size());
+  const std::string_view line(start, static_cast<std::size_t>(end - start));
+  text.remove_prefix(line.size());
+  if (last != nullptr) *last = text.empty();
+  if (!text.empty()) text.remove_prefix(text.starts_with("\r\n") ? 2 : 1);
   return line;
 }
 
@@ -59,16 +59,11 @@ SseParser::Step SseParser::next(std::span<const char> input) {
         continue;
       }
     }
-    const char* const stop = find_control(at, end);
+    const char* const stop = find_line_end(at, end);
     line_has_content_ |= stop != at;
     at = stop;
     if (at == end) break;
-    const char c = *at++;
-    if (c != '\r' && c != '\n') {
-      line_has_content_ = true;
-      continue;
-    }
-    if (c == '\r') {
+    if (*at++ == '\r') {
       if (at == end) {
         after_cr_ = true;
       } else if (*at == '\n') {
@@ -148,8 +143,8 @@ void SseParser::read_field(std::string_view line) {
 
 bool append_sse_event(std::string& out, std::string_view type, std::string_view data,
                       std::string_view id) {
-  if (type.find_first_of(kForbidden) != std::string_view::npos) return false;
-  if (id.find_first_of(kForbidden) != std::string_view::npos) return false;
+  if (type.find_first_of(kLineEnds) != std::string_view::npos) return false;
+  if (id.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return false;
   if (!type.empty()) {
     out += "event: ";
     out += type;
@@ -160,13 +155,10 @@ bool append_sse_event(std::string& out, std::string_view type, std::string_view 
     out += id;
     out += '\n';
   }
-  while (true) {
-    const std::size_t end = data.find_first_of("\r\n");
+  for (bool last = false; !last;) {
     out += "data: ";
-    out += data.substr(0, end);
+    out += take_line(data, &last);
     out += '\n';
-    if (end == std::string_view::npos) break;
-    data.remove_prefix(data.substr(end).starts_with("\r\n") ? end + 2 : end + 1);
   }
   out += '\n';
   return true;

@@ -81,7 +81,7 @@ class SseParser {
 
 // An event as text: `type` may be empty for "message", `id` for none. Data may
 // hold line ends; they come back as LF. False, and `out` as it was, where type
-// or id hold a line end or NUL.
+// or id hold a line end, or id a NUL: it could not be read back.
 bool append_sse_event(std::string& out, std::string_view type, std::string_view data,
                       std::string_view id = {});
 // A comment block, which keeps a connection awake and dispatches nothing.
