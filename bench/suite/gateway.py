@@ -9,7 +9,7 @@ import statistics
 import time
 
 from suite import subjects
-from suite.programs import failures, loadgen, mock_upstream, prepare, say
+from suite.programs import Bystanders, failures, loadgen, mock_upstream, prepare, say
 
 BODY_BYTES = 250
 CONNECTIONS = 64
@@ -27,7 +27,12 @@ SUBJECTS = {
 }
 
 
-def measure(subject, seconds):
+# Above this the machine was not ours, and the figures say more about the others.
+OTHERS_SHARE_MAX = 0.05
+
+
+def measure(subject, mock, seconds):
+    others = Bystanders(subject.program, mock)
     body = ["--body-bytes", BODY_BYTES]
     cpu, wall = subject.program.cpu_s() if subject.program else 0, time.monotonic()
     closed = loadgen(subject.url, *body, "--connections", CONNECTIONS, "--warmup", 1, "--duration", seconds,
@@ -44,6 +49,7 @@ def measure(subject, seconds):
         "p50_us": opened["latency_us"]["p50"],
         "p99_us": opened["latency_us"]["p99"],
         "rss_mb": subject.program.rss_mb() if subject.program else 0,
+        "others_share": others.share(),
         "wrong": "; ".join(filter(None, [failures(closed), failures(opened)])),
     }
 
@@ -74,11 +80,14 @@ def run(options):
                 continue
             try:
                 with mock_upstream() as mock, SUBJECTS[name](mock) as subject:
-                    row = measure(subject, options.seconds)
+                    row = measure(subject, mock, options.seconds)
                     rows.setdefault(name, []).append(row)
                     say(f"round {turn + 1}: {name:15} {row['requests_per_s']:8.0f} requests/s   p99 {row['p99_us']:6.0f} us")
             except (subjects.Missing, RuntimeError) as reason:
                 missing[name] = reason
+    others = max((row["others_share"] for some in rows.values() for row in some), default=0)
+    if others > OTHERS_SHARE_MAX:
+        say(f"not to be trusted: other programs took up to {100 * others:.0f} % of the machine meanwhile")
     middles = {}
     for name in SUBJECTS:
         if name in missing:

@@ -52,6 +52,25 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Linux {os.uname().release}, load {load:.1f} at the start"
 
 
+class Bystanders:
+    """How much of the machine's processors other programs took while this one measured."""
+
+    def __init__(self, *ours):
+        self.ours = [program for program in ours if program]
+        self.start = self.taken()
+        self.since = time.monotonic()
+
+    def taken(self):
+        fields = list(map(int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
+        idle = fields[3] + fields[4]
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        own = children.ru_utime + children.ru_stime + sum(program.cpu_s() for program in self.ours)
+        return (sum(fields) - idle) / CLOCK_TICKS - own
+
+    def share(self):
+        return max(0.0, (self.taken() - self.start) / (time.monotonic() - self.since) / (os.cpu_count() or 1))
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
