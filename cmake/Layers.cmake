@@ -6,6 +6,7 @@
 # *_test.cc become the program test_<folder>; main.cc becomes PROGRAM.
 
 include(CTest)
+add_custom_target(unit-tests)
 
 add_library(gatehouse_flags INTERFACE)
 target_include_directories(gatehouse_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -46,6 +47,7 @@ function(gatehouse_layer folder)
   if(GATEHOUSE_TESTS AND tests)
     add_executable(test_${folder} ${tests})
     target_link_libraries(test_${folder} PRIVATE gatehouse_${folder} GTest::gmock GTest::gtest_main)
+    add_dependencies(unit-tests test_${folder})
     add_test(NAME ${folder} COMMAND test_${folder} --gtest_brief=1
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${folder} PROPERTIES TIMEOUT 300)

@@ -122,4 +122,11 @@ inline const char* find_control(const char* at, const char* end) {
   return at;
 }
 
+// The first CR or LF in [at, end), or `end`, where other controls are content.
+inline const char* find_line_end(const char* at, const char* end) {
+  at = find_control(at, end);
+  while (at != end && *at != '\r' && *at != '\n') at = find_control(at + 1, end);
+  return at;
+}
+
 }  // namespace gatehouse::net

@@ -477,6 +477,17 @@ ParseError parse_response(std::span<const char> head, Method request_method,
   return error;
 }
 
+ParseError parse_fields(std::span<const char> section, const HeadLimits& limits,
+                        HeaderList& fields) {
+  fields.clear();
+  return read_fields(section.data(), section.data() + section.size(),
+                     [&](std::string_view name, std::string_view value) -> ParseError {
+                       if (fields.size() == limits.headers) return {431, "too many headers"};
+                       fields.add(name, value);
+                       return {};
+                     });
+}
+
 ParseError parse_trailers(std::span<const char> section, const HeadLimits& limits,
                           HeaderList& trailers) {
   trailers.clear();

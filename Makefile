@@ -1,0 +1,57 @@
+# Gatehouse: every command a developer or a user of the sources needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eo pipefail -c
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc)
+
+## build       the release binary: build/release/gatehouse
+build: deps
+	@cmake --preset release >/dev/null
+	@cmake --build build/release -j $(JOBS) --target gatehouse mock-upstream loadgen
+
+## run         start Gatehouse with a model to try it on; prints a link and a curl line
+run: build
+	@scripts/run
+
+## test        everything: units, architecture, corpora, fuzzing for a while, end to end, browser
+test: deps-test
+	@scripts/test
+
+## bench       all benchmarks, one after another (bench/run NAME for one)
+bench: build
+	@for name in $$(bench/run --list | cut -d' ' -f1); do bench/run $$name; done
+
+## fuzz        every fuzz target for SECONDS (default 60)
+fuzz: deps-test
+	@scripts/fuzz $${SECONDS_EACH:-60}
+
+## sanitize    the unit tests under address + undefined, then under thread
+sanitize: deps-test
+	@for preset in asan-ubsan tsan; do \
+	  cmake --preset $$preset >/dev/null && cmake --build build/$$preset -j $(JOBS) --target unit-tests && \
+	  ctest --test-dir build/$$preset --output-on-failure -j $(JOBS); done
+
+## format      clang-format over the sources
+format: deps-test
+	@git ls-files 'src/*.h' 'src/*.cc' 'bench/*.h' 'bench/*.cc' 'fuzz/*.cc' | xargs clang-format-14 -i
+
+## lint        formatting and clang-tidy, without changing anything
+lint: deps-test
+	@git ls-files 'src/*.h' 'src/*.cc' 'bench/*.h' 'bench/*.cc' 'fuzz/*.cc' | xargs clang-format-14 --dry-run -Werror
+	@cmake --preset debug >/dev/null
+	@git ls-files 'src/*.cc' | grep -v _test.cc | xargs -P $(JOBS) -n 4 clang-tidy-14 -p build/debug --quiet
+
+## clean       remove what was built
+clean:
+	@rm -rf build
+
+deps:
+	@scripts/install-deps build
+deps-test:
+	@scripts/install-deps build test
+
+## help        this list
+help:
+	@sed -n 's/^## //p' Makefile
+
+.PHONY: build run test bench fuzz sanitize format lint clean deps deps-test help
