@@ -103,6 +103,13 @@ inline const char* find_control(const char* at, const char* end) {
   return at;
 }
 
+// Whether `text` may stand as a field value: the same set as kFieldChar, sixteen
+// bytes at a time.
+inline bool is_field_value(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  return find_control(text.data(), end) == end;
+}
+
 // The first CR or LF in [at, end), or `end`, where other controls are content.
 inline const char* find_line_end(const char* at, const char* end) {
   at = find_control(at, end);

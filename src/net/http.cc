@@ -221,7 +221,7 @@ void ResponseHead::clear() {
 }
 
 bool append_header(std::string& out, std::string_view name, std::string_view value) {
-  if (!is_token(name) || !all_class(value, kFieldChar)) return false;
+  if (!is_token(name) || !is_field_value(value)) return false;
   out += name;
   out += ": ";
   out += value;
@@ -244,7 +244,7 @@ bool append_request_head(std::string& out, std::string_view method, std::string_
 
 bool append_response_head(std::string& out, int status, std::string_view reason,
                           const HeaderList& headers) {
-  if (status < 100 || status > 599 || !all_class(reason, kFieldChar)) return false;
+  if (status < 100 || status > 599 || !is_field_value(reason)) return false;
   const std::size_t before = out.size();
   out += "HTTP/1.1 ";
   out += std::to_string(status);
