@@ -1,5 +1,6 @@
 #include "mock-upstream/state.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "mock-upstream/json.h"
@@ -52,6 +53,17 @@ void append_times(std::string& out, const CallRecord& call) {
   append_member(out, "first_byte_ns", call.first_byte_ns);
   append_member(out, "finished_ns", call.finished_ns);
   append_member(out, "closed_early_ns", call.closed_early_ns);
+}
+
+// When the last of the attempts ended; 0 while one is still open.
+int64_t ended_ns(const std::vector<CallHandle>& attempts) {
+  int64_t last = 0;
+  for (const CallHandle& call : attempts) {
+    const int64_t end = std::max(call->finished_ns, call->closed_early_ns);
+    if (end == 0) return 0;
+    last = std::max(last, end);
+  }
+  return last;
 }
 
 void bump(Counts& counts, std::string_view key) {
@@ -239,6 +251,7 @@ bool State::append_call(std::string& out, std::string_view id) {
   out += '{';
   append_member(out, "id", id);
   append_times(out, *found->second.back());
+  append_member(out, "ended_ns", ended_ns(found->second));
   out += ",\"attempts\":[";
   for (const CallHandle& call : found->second) {
     if (out.back() != '[') out += ',';
@@ -260,6 +273,7 @@ void State::append_calls(std::string& out) {
     append_quoted(out, id);
     out += ":{";
     append_times(out, *attempts.back());
+    append_member(out, "ended_ns", ended_ns(attempts));
     append_member(out, "attempts", static_cast<int64_t>(attempts.size()));
     out += '}';
   }

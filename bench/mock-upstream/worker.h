@@ -19,6 +19,9 @@
 
 namespace mock {
 
+// The moment `ms` from now.
+inline int64_t after_ms(double ms) { return monotonic_ns() + static_cast<int64_t>(ms * 1e6); }
+
 class Worker {
  public:
   Worker(State& state, int thread, int listener, SSL_CTX* tls, uint64_t seed);
@@ -40,8 +43,8 @@ class Worker {
   int64_t wait_ns() const;
   void set_timer(Connection& conn, int64_t due_ns);
 
-  // The call, in the order of its life (call.cc). Each may close the connection:
-  // callers look it up again or return at once.
+  // The call, in the order of its life (call.cc, then send.cc). Each may close the
+  // connection: callers look it up again or return at once.
   void read_requests(Connection& conn);
   bool feed(Connection& conn, std::string_view data);
   void begin(Connection& conn);

@@ -83,11 +83,11 @@ class HeaderList {
 
   void grow();
 
+  std::array<Header, kInline> inline_;  // first: begin_ points into it
   Header* begin_ = inline_.data();
   std::size_t size_ = 0;
   std::size_t capacity_ = kInline;
   std::unique_ptr<Header[]> heap_;
-  std::array<Header, kInline> inline_;
 };
 
 // Takes the next element off a comma-separated list of RFC 9110 §5.6.1, without

@@ -71,6 +71,10 @@ ParseError parse_request(std::span<const char> head, const HeadLimits& limits,
 ParseError parse_response(std::span<const char> head, Method request_method,
                           const HeadLimits& limits, ResponseHead& response);
 
+// Reads field lines and the empty line that ends them, wherever they stand.
+ParseError parse_fields(std::span<const char> section, const HeadLimits& limits,
+                        HeaderList& fields);
+
 // Reads the field lines of a trailer section and the empty line that ends it.
 // Fields that may not stand there (RFC 9110 §6.5.1: framing, routing,
 // authentication, content) are left out.

@@ -48,7 +48,8 @@ export function usd(nano: string | null): string {
   if (nano === null) return dash;
   const n = dollarsOf(nano);
   if (n === 0) return '$0';
-  if (n < 0.01) return `$${n.toPrecision(2).includes('e') ? n.toFixed(9) : n.toPrecision(2)}`;
+  if (n < 0.000001) return '<$0.000001';
+  if (n < 0.01) return `$${n.toFixed(6).replace(/0+$/, '')}`;
   if (n < 1) return `$${n.toFixed(3)}`;
   return n < 10_000
     ? `$${n.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
@@ -103,3 +104,8 @@ export const bytes = (n: number) =>
 
 export const plural = (n: number, one: string, many = `${one}s`) =>
   `${count(n)} ${n === 1 ? one : many}`;
+
+export const sentence = (text: string) => {
+  const end = /[.!?]$/.test(text) ? '' : '.';
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
+};

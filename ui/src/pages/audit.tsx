@@ -17,7 +17,7 @@ function Row({ e }: { e: AuditEntry }) {
       </td>
       <td>
         {e.actor ?? <span class="quiet">unknown</span>}
-        {e.actor_kind !== 'user' && <small class="tag">{e.actor_kind}</small>}
+        {e.actor && e.actor_kind !== 'user' && <small class="tag">{e.actor_kind}</small>}
       </td>
       <th scope="row">{e.action}</th>
       <td class="mid">{e.target ?? ''}</td>

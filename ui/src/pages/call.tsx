@@ -3,7 +3,7 @@
 import { Link } from 'wouter-preact';
 import { session, useLive } from '../api';
 import type { Attempt, Body, CallDetail } from '../contract';
-import { bytes, count, duration, moment, plural, usd } from '../format';
+import { bytes, count, duration, moment, plural, sentence, usd } from '../format';
 import { Copy, Failure, Heading, Loading, State, outcomeWord } from '../parts/basics';
 import type { ComponentChildren } from 'preact';
 
@@ -48,18 +48,18 @@ function AttemptLine({ a, total }: { a: Attempt; total: number }) {
           />
         )}
         <i
-          class={`seg head ${a.outcome}`}
+          class={`seg first ${a.outcome}`}
           style={{ left: share(a.started_after_ms, total), width: share(first - a.started_after_ms, total) }}
         />
         {end > first && (
-          <i class={`seg body ${a.outcome}`} style={{ left: share(first, total), width: share(end - first, total) }} />
+          <i class={`seg rest ${a.outcome}`} style={{ left: share(first, total), width: share(end - first, total) }} />
         )}
       </div>
       <p class="attempt-note">
         {a.wait_before_ms > 0 && `Waited ${duration(a.wait_before_ms)}. `}
         {a.first_byte_after_ms !== null &&
           `First byte after ${duration(a.first_byte_after_ms - a.started_after_ms)}. `}
-        {a.error}
+        {a.error && sentence(a.error)}
       </p>
     </li>
   );
@@ -93,10 +93,10 @@ function Timeline({ call }: { call: CallDetail }) {
               <i class="seg wait" /> waiting to try
             </span>
             <span>
-              <i class="seg head ok" /> until the first byte
+              <i class="seg first ok" /> until the first byte
             </span>
             <span>
-              <i class="seg body ok" /> answering
+              <i class="seg rest ok" /> answering
             </span>
           </p>
         </>
@@ -229,7 +229,7 @@ function Figures({ call }: { call: CallDetail }) {
       <Stat
         name="First token"
         value={duration(call.ttft_ms)}
-        note={call.per_token_ms === null ? undefined : `then ${duration(call.per_token_ms)} each`}
+        note={call.per_token_ms === null || call.ttft_ms === null ? undefined : `then ${duration(call.per_token_ms)} each`}
       />
       <Stat name="Tokens in" value={count(t.input)} note={t.cached_input ? `${count(t.cached_input)} cached` : undefined} />
       <Stat

@@ -202,7 +202,7 @@ export function Calls(_: { params: Record<string, string | undefined> }) {
         <Heading title="Calls" />
         <button type="button" class="button live" onClick={toggle} aria-pressed={!feed.paused.value}>
           <span class={`dot ${feed.live.value && !feed.paused.value ? 'on' : ''}`} aria-hidden="true" />
-          <span class="live-word">{feed.paused.value ? 'Paused' : feed.live.value ? 'Live' : 'Connecting'}</span>
+          <span class="live-word">{feed.paused.value ? 'Paused' : feed.live.value ? 'Live' : 'Waiting'}</span>
         </button>
         <div class="filters" role="group" aria-label="Filters">
           <Filters params={params} choose={choose} />

@@ -18,7 +18,7 @@ import {
   shortCount,
   usd,
 } from '../format';
-import { Bar, Failure, Heading, State, passage } from '../parts/basics';
+import { Bar, Failure, Heading, Loading, State, passage } from '../parts/basics';
 import type { Drawing } from '../parts/chart';
 import { Plot } from '../parts/plot';
 import { Checklist, complete } from './checklist';
@@ -26,6 +26,8 @@ import { verdict } from './verdict';
 
 const ranges = { '15m': '15 min', '1h': '1 hour', '24h': '24 hours' };
 type Range = keyof typeof ranges;
+// As in "over the last …".
+const spans: Record<Range, string> = { '15m': '15 minutes', '1h': 'hour', '24h': '24 hours' };
 
 const everyMs = 5000;
 
@@ -148,7 +150,7 @@ function Spend({ o }: { o: Overview | undefined }) {
   const dayPassed = (now.getTime() % 86_400_000) / 86_400_000;
   const days = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 0)).getUTCDate();
   return (
-    <section class="figure">
+    <section class="figure spending">
       <h2>Spend today</h2>
       <p class="figure-value">{usd(s?.today_nanousd ?? null)}</p>
       <p class="figure-note">{s ? `${usd(s.month_nanousd)} this month` : '\u00a0'}</p>
@@ -246,8 +248,12 @@ export function Home() {
   const range = rangeOf(search);
   const { data, error, load } = useLive<Overview>(`/overview?range=${range}`, everyMs);
   const o = data.value;
+  // Before the first call there is nothing to chart; what was so at the last visit
+  // is drawn while the answer is awaited, so that the page does not jump.
+  if (o) localStorage.setItem('gatehouse.calls', o.checklist.first_call ? 'yes' : 'no');
+  const known = o ? o.checklist.first_call : localStorage.getItem('gatehouse.calls') === 'yes';
   const drawings = useDrawings(o);
-  const says = o ? verdict(o, ranges[range]) : null;
+  const says = o ? verdict(o, spans[range]) : null;
   const errorTone = o && (o.error_ratio ?? 0) >= 0.05 ? 'bad' : '';
   if (!o && error.value && error.value.status > 0) {
     return (
@@ -265,44 +271,51 @@ export function Home() {
             <span class="unseen">Overview: </span>
             <span class={says?.tone}>{says?.title ?? '\u00a0'}</span>
           </Heading>
-          <p>{says?.detail ?? '\u00a0'}</p>
+          <p role="status">{says?.detail ?? 'Looking…'}</p>
         </div>
-        <RangePicker
-          range={range}
-          choose={(r) => setSearch(r === '1h' ? {} : { range: r }, { replace: true })}
-        />
+        {known && (
+          <RangePicker
+            range={range}
+            choose={(r) => setSearch(r === '1h' ? {} : { range: r }, { replace: true })}
+          />
+        )}
       </div>
       {o && session.value && !complete(o.checklist) && <Checklist list={o.checklist} who={session.value} />}
-      <div class="figures">
-        <Figure
-          name="Calls"
-          value={o ? rate(o.calls_per_second) : dash}
-          unit="/s"
-          note={o ? change(o.calls_per_second, o.previous?.calls_per_second, range) : '\u00a0'}
-          chart={`Calls per second over the last ${ranges[range]}, failed ones marked: ${o ? plural(o.calls, 'call') : ''}`}
-          drawing={drawings.calls}
-        />
-        <Figure
-          name="Failing"
-          value={o ? percent(o.error_ratio) : dash}
-          tone={errorTone}
-          note={o ? `${count(o.errors)} failed, ${count(o.refused)} refused` : '\u00a0'}
-          chart={`Share of calls that failed over the last ${ranges[range]}`}
-          drawing={drawings.errors}
-        />
-        <Figure
-          name="Time to first token, p95"
-          value={o ? duration(o.ttft_p95_ms) : dash}
-          note={o ? (o.ttft_p50_ms === null ? '\u00a0' : `half within ${duration(o.ttft_p50_ms)}`) : '\u00a0'}
-          chart={`95th percentile of the time to first token over the last ${ranges[range]}`}
-          drawing={drawings.ttft}
-        />
-        <Spend o={o} />
-      </div>
-      <div class="pair">
-        <UpstreamList o={o} />
-        <ModelList o={o} />
-      </div>
+      {!known && !o && <Loading rows={10} />}
+      {known && (
+        <div class="figures">
+          <Figure
+            name="Calls"
+            value={o ? rate(o.calls_per_second) : dash}
+            unit="/s"
+            note={o ? change(o.calls_per_second, o.previous?.calls_per_second, range) : '\u00a0'}
+            chart={`Calls per second over the last ${spans[range]}, failed ones marked: ${o ? plural(o.calls, 'call') : ''}`}
+            drawing={drawings.calls}
+          />
+          <Figure
+            name="Failing"
+            value={o ? percent(o.error_ratio) : dash}
+            tone={errorTone}
+            note={o ? `${count(o.errors)} failed, ${count(o.refused)} refused` : '\u00a0'}
+            chart={`Share of calls that failed over the last ${spans[range]}`}
+            drawing={drawings.errors}
+          />
+          <Figure
+            name="Time to first token, p95"
+            value={o ? duration(o.ttft_p95_ms) : dash}
+            note={o ? (o.ttft_p50_ms === null ? '\u00a0' : `half within ${duration(o.ttft_p50_ms)}`) : '\u00a0'}
+            chart={`95th percentile of the time to first token over the last ${spans[range]}`}
+            drawing={drawings.ttft}
+          />
+          <Spend o={o} />
+        </div>
+      )}
+      {(known || (o && o.upstreams.length > 0)) && (
+        <div class="pair">
+          <UpstreamList o={o} />
+          {known && <ModelList o={o} />}
+        </div>
+      )}
     </>
   );
 }

@@ -59,19 +59,23 @@ export function SignIn() {
             <input {...props} name="password" type="password" autocomplete="current-password" required />
           )}
         </Field>
-        <div class="sign-in-told" role="alert">
-          {error.value && (
-            <>
-              <strong>{error.value.message}</strong> {error.value.next}
-            </>
-          )}
-        </div>
         <button type="submit" class="button main" disabled={busy.value}>
           {busy.value ? 'Signing in…' : 'Sign in'}
         </button>
-        <p class="quiet">
-          No password yet? Open the one-time link that Gatehouse prints when it starts for the first time.
-        </p>
+        <div class="sign-in-told">
+          <div role="alert">
+            {error.value && (
+              <p class="callout bad">
+                {error.value.message} {error.value.next}
+              </p>
+            )}
+          </div>
+          {!error.value && (
+            <p class="quiet">
+              No password yet? Open the one-time link that Gatehouse prints when it starts for the first time.
+            </p>
+          )}
+        </div>
       </form>
     </main>
   );

@@ -2,7 +2,7 @@
 // looks at, in order: whether anything can pass, whether much fails, whether an
 // upstream is out, whether money is gone, whether one is unwell; else all is well.
 import type { Overview } from '../contract';
-import { count, dollarsOf, percent, plural, rate } from '../format';
+import { count, dollarsOf, percent, plural, rate, sentence } from '../format';
 
 export interface Verdict {
   tone: 'calm' | 'warn' | 'bad';
@@ -27,11 +27,14 @@ export function verdict(o: Overview, range: string): Verdict {
   const budget = o.spend.daily_budget_nanousd;
   const spent = budget ? dollarsOf(o.spend.today_nanousd) / dollarsOf(budget) : 0;
 
+  if (o.upstreams.length === 0) {
+    return { tone: 'calm', title: 'Nothing to guard yet.', detail: 'A few steps lead to the first call.' };
+  }
   if (!o.checklist.first_call && out.length === 0) {
     return { tone: 'calm', title: 'The gate is open.', detail: 'No call has come through it yet.' };
   }
-  if (o.upstreams.length > 0 && left === 0) {
-    return { tone: 'bad', title: 'No upstream is answering.', detail: `${list(out.map((u) => u.name))}: ${out[0]?.reason ?? 'unhealthy'}.` };
+  if (left === 0) {
+    return { tone: 'bad', title: 'No upstream is answering.', detail: sentence(`${out[0]?.name}: ${out[0]?.reason ?? 'unhealthy'}`) };
   }
   if (o.calls > 0 && (o.error_ratio ?? 0) >= failingRatio) {
     const detail = out.length ? `${list(out.map((u) => u.name))} is not answering. ${traffic}` : traffic;
@@ -53,7 +56,7 @@ export function verdict(o: Overview, range: string): Verdict {
     return {
       tone: 'warn',
       title: `${list(unwell.map((u) => u.name))} ${verb} unwell.`,
-      detail: `${unwell[0]?.reason ? `${unwell[0].reason}. ` : ''}${traffic}`,
+      detail: `${unwell[0]?.reason ? `${sentence(unwell[0].reason)} ` : ''}${traffic}`,
     };
   }
   if (o.calls === 0) return { tone: 'calm', title: 'All quiet.', detail: traffic };

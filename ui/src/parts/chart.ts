@@ -47,7 +47,7 @@ function axes(drawing: Drawing, font: string): uPlot.Axis[] {
       side: 1,
       stroke: color('quiet'),
       font,
-      size: 54,
+      size: 48,
       gap: 6,
       grid: { stroke: color('line'), width: 1 },
       ticks: { show: false },

@@ -1,0 +1,13 @@
+#include "fuzz.h"
+#include "net/http_invariants.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  using namespace gatehouse;
+  const std::string_view text = fuzz::text_of(bytes, size);
+  const std::size_t piece = fuzz::piece_of(text);
+  for (const net::Method method : {net::Method::kGet, net::Method::kHead}) {
+    const std::string wrong = net::invariants::check_response(text, piece, method);
+    fuzz::require(wrong.empty(), wrong.c_str());
+  }
+  return 0;
+}

@@ -1,0 +1,131 @@
+// The live list of calls, and what the pages do when the server is lost.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { accessible, onlyMock, openBrowser, openPage, openServer, settled, signIn } from './browser.mjs';
+
+let browser;
+before(async () => {
+  browser = await openBrowser();
+});
+after(() => browser.close());
+
+async function open(options, path) {
+  const server = await openServer(options);
+  const signed = await signIn(server);
+  const view = await openPage(browser, { server, signed });
+  await view.page.goto(path);
+  await settled(view.page);
+  const end = async () => {
+    assert.deepEqual(view.faults, []);
+    await view.context.close();
+    await server.close();
+  };
+  return { ...view, server, end };
+}
+
+const firstRow = (page) => page.getAttribute('.rows-space .row[aria-rowindex="2"]', 'data-row');
+
+test('calls appear as they end; scrolled or paused, they wait', onlyMock, async () => {
+  const { page, end } = await open({}, '/calls');
+  const was = await firstRow(page);
+  await page.waitForFunction((w) => document.querySelector('.row[aria-rowindex="2"][data-row]')?.dataset.row !== w, was);
+  await page.keyboard.press('p');
+  await page.waitForSelector('.live-word:has-text("Paused")');
+  const paused = await firstRow(page);
+  await page.waitForSelector('.newer');
+  assert.equal(await firstRow(page), paused);
+  await page.click('.newer');
+  assert.notEqual(await firstRow(page), paused);
+  await page.keyboard.press('p');
+  await page.waitForSelector('.live-word:has-text("Live")');
+  await page.evaluate(() => document.querySelector('.rows-scroll').scrollTo(0, 2000));
+  await page.waitForSelector('.newer');
+  await accessible(page, 'calls that wait');
+  await end();
+});
+
+test('only the rows in sight exist, and older ones are fetched', onlyMock, async () => {
+  const { page, end } = await open({}, '/calls');
+  for (let i = 0; i < 30; i++) {
+    await page.evaluate(() => document.querySelector('.rows-scroll').scrollTo(0, 1e9));
+    await page.waitForTimeout(40);
+  }
+  await page.waitForSelector('.calls-foot:has-text("all that is kept")');
+  const rows = await page.locator('.rows-space .row').count();
+  assert.ok(rows > 5 && rows < 80, `${rows} rows in the document`);
+  const total = Number(await page.getAttribute('[role=table]', 'aria-rowcount'));
+  assert.ok(total > 2500, `${total} rows known`);
+  await end();
+});
+
+test('a cut stream comes back with what was missed', onlyMock, async () => {
+  const { page, server, end } = await open({}, '/calls');
+  await page.waitForSelector('.live-word:has-text("Live")');
+  server.cutStreams();
+  await page.waitForSelector('.live-word:has-text("Waiting")');
+  await page.waitForSelector('.live-word:has-text("Live")', { timeout: 10_000 });
+  const was = await firstRow(page);
+  await page.waitForFunction((w) => document.querySelector('.row[aria-rowindex="2"][data-row]')?.dataset.row !== w, was);
+  await end();
+});
+
+test('a lost server is said, old figures stay, and it is found again', onlyMock, async () => {
+  const { page, end } = await open({}, '/');
+  const value = await page.textContent('.figure-value');
+  await page.route('**/api/v1/**', (route) => route.abort());
+  await page.waitForSelector('.lost', { timeout: 8000 });
+  assert.equal(await page.textContent('.figure-value'), value);
+  await accessible(page, 'a lost server');
+  await page.unroute('**/api/v1/**');
+  await page.waitForSelector('.lost', { state: 'detached', timeout: 8000 });
+  await end();
+});
+
+test('a refused configuration stands in a banner', onlyMock, async () => {
+  const { page, end } = await open({ state: 'failing' }, '/');
+  assert.match(await page.textContent('.banner'), /gatehouse\.yaml:14:5/);
+  assert.match(await page.textContent('h1'), /of calls are failing/);
+  await end();
+});
+
+test('a server that starts is asked again until it answers', onlyMock, async () => {
+  const { page, server, end } = await open({ state: 'down' }, '/');
+  await page.waitForSelector('.failure');
+  server.setBroken(false);
+  await page.waitForSelector('.figure-value', { timeout: 8000 });
+  await end();
+});
+
+test('an ended session leads to the sign-in page and back', onlyMock, async () => {
+  const { page, context, server, end } = await open({}, '/keys');
+  await context.clearCookies();
+  await page.click('.table .row-link >> nth=0');
+  await page.waitForSelector('input[name=user]');
+  const path = new URL(page.url()).pathname;
+  await page.fill('input[name=user]', 'admin');
+  await page.fill('input[name=password]', 'correct horse battery');
+  await page.click('button[type=submit]');
+  await page.waitForSelector('.stats');
+  assert.equal(new URL(page.url()).pathname, path);
+  assert.ok(server);
+  await end();
+});
+
+test('while data is slow the frame stands and says so', onlyMock, async () => {
+  const server = await openServer({ state: 'slow' });
+  const signed = await signIn(server);
+  const { page, context, faults } = await openPage(browser, { server, signed });
+  for (const path of ['/', '/calls', '/keys', '/upstreams', '/audit']) {
+    await page.goto(path);
+    await page.waitForSelector('h1');
+    await page.waitForSelector('.loading, .rows-ghost');
+    await accessible(page, `${path} while it loads`);
+    await settled(page);
+    const shifts = await page.evaluate(() => window.shifts);
+    const sum = shifts.reduce((total, { value }) => total + value, 0);
+    assert.ok(sum <= 0.01, `${path} moved by ${sum}: ${JSON.stringify(shifts)}`);
+  }
+  assert.deepEqual(faults, []);
+  await context.close();
+  await server.close();
+});
