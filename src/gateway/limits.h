@@ -29,6 +29,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/result.h"
 #include "model/principal.h"
@@ -55,7 +56,8 @@ class TokenBucket {
   // Exact to 1 ns of refill a take (6 ppm at 1,000 takes of 1 from 100,000).
   int64_t try_take(int64_t count, int64_t now_ns);
   // Gives back (delta < 0) or takes without asking (delta > 0, into debt).
-  void settle(int64_t delta);
+  void settle(int64_t delta, int64_t now_ns);
+  void give(int64_t count);  // back what was taken; needs no time
 
   int64_t remaining(int64_t now_ns) const;   // kNoLimit without a rate
   int64_t reset_ns(int64_t now_ns) const;    // until the bucket is full
