@@ -62,7 +62,7 @@ export function Audit(_: { params: Record<string, string | undefined> }) {
       {!all && (error.value ? <Failure error={error.value} retry={() => void load()} /> : <Loading rows={8} />)}
       {all?.length === 0 && <Empty title="Nothing has been recorded yet." />}
       {all && all.length > 0 && (
-        <div class="table-box">
+        <div class="table-box" tabIndex={0} role="region" aria-label="Entries">
           <table class="table">
             <thead>
               <tr>
