@@ -149,6 +149,7 @@ Task<void> Call::settle() {
     reservation_.settle(trace_.usage.total_tokens(), trace_.cost_nanodollars, now());
   }
   worker_.metrics.end(request_, trace_);
+  worker_.gateway.activity().add(trace_);
   log_call(request_, trace_);
 }
 
