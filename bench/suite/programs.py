@@ -18,6 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "release"
 PROXY_CORE = "0"
 LOAD_CORE = "1"
+# Above this the machine was not ours, and the figures say more about the others.
+OTHERS_SHARE_MAX = 0.05
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -66,6 +68,10 @@ class Bystanders:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         own = children.ru_utime + children.ru_stime + sum(program.cpu_s() for program in self.ours)
         return (sum(fields) - idle) / CLOCK_TICKS - own
+
+    def warn(self):
+        if self.share() > OTHERS_SHARE_MAX:
+            say(f"not to be trusted: other programs took {100 * self.share():.0f} % of the machine meanwhile")
 
     def share(self):
         return max(0.0, (self.taken() - self.start) / (time.monotonic() - self.since) / (os.cpu_count() or 1))
