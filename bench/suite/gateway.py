@@ -27,8 +27,6 @@ SUBJECTS = {
 }
 
 
-
-
 def measure(subject, mock, seconds):
     others = Bystanders(subject.program, mock)
     body = ["--body-bytes", BODY_BYTES]
