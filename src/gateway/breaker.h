@@ -103,7 +103,7 @@ class CircuitBreaker {
 // Which of several upstreams of a model do so much worse than their peers that
 // they should be left out: requests >= requests_min, and a failure ratio that
 // exceeds the median of the OTHERS' by more than outlier_margin. Never half of
-// them or more; the worst first. Indexes into `stats`.
+// them or more (but one of two); the worst first. Indexes into `stats`.
 std::vector<size_t> outliers(std::span<const CircuitBreaker::Counts> stats,
                              const BreakerConfig& config);
 

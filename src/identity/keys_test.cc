@@ -103,7 +103,9 @@ TEST_F(KeysTest, EverythingSurvivesARestart) {
 TEST_F(KeysTest, NoSecretIsStored) {
   const NewKey made = make("search");
   const NewKey rotated = *keys_.rotate(made.key.id, 1000);
-  for (const StoredObject& object : *objects_.list("key")) {
+  const auto stored = objects_.list("key");
+  ASSERT_EQ(stored->size(), 1u);
+  for (const StoredObject& object : *stored) {
     for (const std::string& text : {made.secret, rotated.secret}) {
       for (size_t i = 16; i + 8 < 16 + kKeySecretChars; ++i) {
         EXPECT_EQ(object.json.find(text.substr(i, 8)), std::string::npos);
@@ -155,7 +157,7 @@ TEST(Roles, TableIsThatOfTheDocument) {
   EXPECT_FALSE(can(Role::kAuditor, Action::kKeysWrite));
   EXPECT_FALSE(can(Role::kAdmin, Action::kDeployApprove));
   for (int i = 0; i < kActions; ++i) {
-    EXPECT_FALSE(may({}, static_cast<Action>(i)));
+    EXPECT_FALSE(may(std::vector<Role>{}, static_cast<Action>(i)));
     // Callers call and nothing else.
     EXPECT_EQ(can(Role::kCaller, static_cast<Action>(i)), i == 0);
   }
