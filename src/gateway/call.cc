@@ -137,6 +137,11 @@ Task<void> Call::settle() {
     trace_.cost_nanodollars = cost.nanodollars;
     trace_.priced = cost.priced;
   }
+  // Before the record: a snapshot of the limits taken in between counts this call
+  // twice after a crash, never not at all.
+  if (reservation_.active()) {
+    reservation_.settle(trace_.usage.total_tokens(), trace_.cost_nanodollars, now());
+  }
   if (snapshot_->config.record_calls) {
     const CallRecord record(request_, trace_);
     const model::Record view = record.view();
@@ -144,9 +149,6 @@ Task<void> Call::settle() {
     // In flight when the store failed: the call has been made and is answered;
     // the journal counts it as lost and new calls are refused.
     (void)stored;
-  }
-  if (reservation_.active()) {
-    reservation_.settle(trace_.usage.total_tokens(), trace_.cost_nanodollars, now());
   }
   worker_.metrics.end(request_, trace_);
   log_call(request_, trace_);
