@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "gateway/form_body.h"
 #include "gateway/upstream_request.h"
 #include "gateway/usage.h"
 #include "net/sse.h"
@@ -77,7 +78,19 @@ Task<UpstreamResult> UpstreamCall::send(const CallRequest& call, const net::Head
   request.origin = &upstream_->origin();
   request.target = target_;
   request.headers = headers_;
-  request.body = upstream_body(call, model_, body_);
+  if (call.form != nullptr) {
+    if (!call.form->begin(model_)) {
+      UpstreamResult result;
+      result.end = AttemptEnd::kRefusedHere;
+      result.message = "the form has been sent on once and was not kept";
+      co_return result;
+    }
+    request.streamed_body = true;
+    request.content_length = call.form->length();
+    request.may_resend = false;
+  } else {
+    request.body = upstream_body(call, model_, body_);
+  }
   request.connect_deadline_ms = deadline_ms(limits_.timeouts.connect_ms);
   request.write_deadline_ms = deadline_ms(limits_.timeouts.first_byte_ms);
   request.cancel = cancel;
@@ -87,6 +100,10 @@ Task<UpstreamResult> UpstreamCall::send(const CallRequest& call, const net::Head
     co_return failure(sent, writing ? AttemptEnd::kConnectionLost : AttemptEnd::kConnectFailed,
                       writing ? AttemptEnd::kFirstByteTimeout : AttemptEnd::kConnectTimeout);
   }
+  if (call.form != nullptr) {
+    const UpstreamResult streamed = co_await send_form(*call.form);
+    if (!streamed.ok()) co_return streamed;
+  }
   Result<const net::ResponseHead*> head =
       co_await call_.read_head(deadline_ms(limits_.timeouts.first_byte_ms));
   if (!head.ok()) {
@@ -94,6 +111,30 @@ Task<UpstreamResult> UpstreamCall::send(const CallRequest& call, const net::Head
   }
   head_ = *head;
   co_return UpstreamResult{};
+}
+
+Task<UpstreamResult> UpstreamCall::send_form(FormBody& form) {
+  while (true) {
+    Result<std::string_view> piece = co_await form.next();
+    if (!piece.ok()) {
+      // The client's own body failed: there is nothing to try again.
+      UpstreamResult result;
+      result.end = AttemptEnd::kCancelled;
+      result.message = piece.status().message();
+      co_return result;
+    }
+    const bool end = piece->empty();
+    Status sent;
+    if (end) {
+      sent = co_await call_.finish();
+    } else {
+      sent = co_await call_.write(*piece);
+    }
+    if (!sent.ok()) {
+      co_return failure(sent, AttemptEnd::kConnectionLost, AttemptEnd::kFirstByteTimeout);
+    }
+    if (end) co_return UpstreamResult{};
+  }
 }
 
 Task<UpstreamResult> UpstreamCall::open(const CallRequest& call, const net::HeaderList& headers,

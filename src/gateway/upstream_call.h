@@ -68,6 +68,7 @@ class UpstreamCall {
  private:
   Task<UpstreamResult> send(const CallRequest& call, const net::HeaderList& headers,
                             std::string_view traceparent, Cancel* cancel);
+  Task<UpstreamResult> send_form(FormBody& form);
   Task<UpstreamResult> hold_body();
   Task<UpstreamResult> hold_first_event(const CallRequest& call);
   UpstreamResult failure(const Status& status, AttemptEnd lost, AttemptEnd late) const;

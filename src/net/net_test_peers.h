@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/loop.h"
 #include "net/server.h"
@@ -145,6 +146,78 @@ class RawClient {
 
  private:
   int fd_ = -1;
+};
+
+// A listening socket whose connections a test serves by hand, each on a thread
+// of its own: script(fd, how many came before).
+class ScriptedPeer {
+ public:
+  explicit ScriptedPeer(std::function<void(int, int)> script) : script_(std::move(script)) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+    EXPECT_EQ(::listen(listener_, 64), 0);
+    socklen_t bytes = sizeof at;
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at), &bytes);
+    port_ = ntohs(at.sin_port);
+    thread_ = std::thread([this] { accept_all(); });
+  }
+  ~ScriptedPeer() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    for (std::thread& each : connections_) each.join();
+    ::close(listener_);
+  }
+  uint16_t port() const { return port_; }
+  int accepted() const { return accepted_; }
+
+  // Reads up to the end of a head; what came behind it too.
+  static std::string read_head(int fd) {
+    std::string got;
+    char byte;
+    while (!got.ends_with("\r\n\r\n") && ::recv(fd, &byte, 1, 0) == 1) got += byte;
+    return got;
+  }
+  static bool write(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      bytes.remove_prefix(static_cast<size_t>(sent));
+    }
+    return true;
+  }
+  // Milliseconds until the other side closed; -1: not within `wait_ms`.
+  static int64_t wait_for_close(int fd, int wait_ms) {
+    const int64_t begin_ms = steady_ms();
+    char piece[4096];
+    while (steady_ms() - begin_ms < wait_ms) {
+      pollfd poll_fd{fd, POLLIN, 0};
+      if (::poll(&poll_fd, 1, wait_ms) <= 0) break;
+      if (::recv(fd, piece, sizeof piece, 0) <= 0) return steady_ms() - begin_ms;
+    }
+    return -1;
+  }
+
+ private:
+  void accept_all() {
+    while (true) {
+      const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (fd < 0) return;
+      connections_.emplace_back([this, fd, before = accepted_++] {
+        script_(fd, before);
+        ::close(fd);
+      });
+    }
+  }
+
+  std::function<void(int, int)> script_;
+  int listener_ = -1;
+  uint16_t port_ = 0;
+  std::atomic<int> accepted_{0};
+  std::vector<std::thread> connections_;  // the accepting thread's, then the destructor's
+  std::thread thread_;
 };
 
 }  // namespace gatehouse::net::test

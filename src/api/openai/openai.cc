@@ -1,5 +1,7 @@
 #include "api/openai/openai.h"
 
+#include "gateway/form_body.h"
+#include "net/multipart.h"
 #include "net/url.h"
 #include "wire/json.h"
 
@@ -34,6 +36,45 @@ Task<void> OpenAi::call(gateway::Worker& worker, net::Exchange& exchange, const 
     co_await send_error(exchange, dialect_, std::move(error));
     co_return;
   }
+  co_await gate_.gateway.call(worker, exchange, call);
+}
+
+// A form: its fields are read as they pass, for the model alone.
+Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
+                             const OpenAiPath& path, CallRequest& call) {
+  CallError error;
+  error.kind = ErrorKind::kInvalidRequest;
+  error.code = "invalid_request";
+  const auto boundary =
+      net::multipart_boundary(exchange.request().headers.get("content-type"));
+  if (!boundary) {
+    error.message = "this path takes multipart/form-data with a boundary";
+    co_await send_error(exchange, dialect_, std::move(error));
+    co_return;
+  }
+  gateway::FormBody form(exchange, *boundary, worker.snapshot->config.form_bytes_max);
+  Result<std::string> named = co_await form.find_model();
+  if (!named.ok()) {
+    if (named.status().code() == Code::kCancelled) co_return exchange.abort();
+    if (named.status().code() == Code::kResourceExhausted) {
+      error.kind = ErrorKind::kTooLarge;
+      error.code = "body_too_large";
+    }
+    error.message = named.status().message();
+    co_await send_error(exchange, dialect_, std::move(error));
+    co_return;
+  }
+  call.model = std::move(*named);
+  if (!path.deployment.empty()) {
+    const auto deployment = net::percent_decode(path.deployment);
+    if (deployment) call.model = *deployment;
+  }
+  if (call.model.empty()) {
+    error.message = "the form has no field `model`; name one that GET /v1/models lists";
+    co_await send_error(exchange, dialect_, std::move(error));
+    co_return;
+  }
+  call.form = &form;
   co_await gate_.gateway.call(worker, exchange, call);
 }
 

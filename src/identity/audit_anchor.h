@@ -1,0 +1,27 @@
+// Anchors of the audit chain: (sequence, hash) of some of its entries, kept in
+// the catalog, apart from the log. One Object holds the latest kAnchorsKept of
+// them, thinned out towards the past, so that a chain that retention has cut
+// still passes through some.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "identity/objects.h"
+
+namespace gatehouse::identity {
+
+struct AuditAnchor {
+  uint64_t sequence = 0;
+  std::string hash;  // 32 raw bytes
+};
+
+inline constexpr size_t kAnchorsKept = 256;  // 25 KB of JSON
+
+// Ascending by sequence; empty where there are none yet.
+Result<std::vector<AuditAnchor>> load_anchors(Objects& objects);
+Status add_anchor(Objects& objects, const AuditAnchor& anchor);
+
+}  // namespace gatehouse::identity
