@@ -151,6 +151,7 @@ Task<void> Call::settle() {
     (void)stored;
   }
   worker_.metrics.end(request_, trace_);
+  worker_.gateway.activity().add(trace_);
   log_call(request_, trace_);
 }
 
