@@ -6,17 +6,17 @@
 
 namespace gatehouse::app {
 
-Reloader::Reloader(std::string path, LoadedConfig loaded, const model::Clock& clock,
-                   model::Registry& registry, Apply apply)
-    : path_(std::move(path)),
+Reloader::Reloader(ConfigFile file, const model::Clock& clock, model::Registry& registry,
+                   Apply apply)
+    : file_(std::move(file)),
       clock_(clock),
       apply_(std::move(apply)),
       good_(registry.gauge("gatehouse_config_last_reload_successful",
                            "1 while the configuration file is the one in force", {})),
       good_since_(registry.gauge("gatehouse_config_last_reload_success_timestamp_seconds",
                                  "When the configuration in force was read", {})),
-      config_(*loaded.config),
-      files_(std::move(loaded.files)) {
+      config_(*file_.loaded.config),
+      files_(file_.loaded.files) {
   status_.since_wall_ms = clock_.wall_ns() / 1'000'000;
   good_.set(1);
   good_since_.set(static_cast<double>(status_.since_wall_ms) / 1000);
@@ -34,7 +34,7 @@ std::vector<std::string> Reloader::stamps() const {
     made.push_back(std::to_string(file.st_ino) + ":" + std::to_string(file.st_size) + ":" +
                    std::to_string(file.st_mtim.tv_sec) + "." + std::to_string(file.st_mtim.tv_nsec));
   };
-  if (!path_.empty()) add(path_);
+  if (!file_.path.empty()) add(file_.path);
   for (const std::string& file : files_) add(file);
   return made;
 }
@@ -50,18 +50,18 @@ Status Reloader::refuse(std::string message) {
 
 Status Reloader::reload(std::string_view why) {
   std::lock_guard one(reloading_);
-  if (path_.empty()) {
+  if (file_.path.empty()) {
     return invalid_argument("there is no configuration file to reload; start with --config FILE");
   }
   {
     std::lock_guard lock(mutex_);
     stamps_ = stamps();
   }
-  LoadedConfig loaded = load_config(path_, process_environment());
+  LoadedConfig loaded = file_.read();
   if (!loaded.config) return refuse(loaded.problems.front());
   const Config before = current();
   const Status applied = apply_(*loaded.config, before);
-  if (!applied.ok()) return refuse(path_ + ": " + applied.message());
+  if (!applied.ok()) return refuse(file_.path + ": " + applied.message());
   std::string changed;
   for (const std::string& key : changed_keys(before, *loaded.config)) {
     if (!changed.empty()) changed += ", ";
@@ -79,7 +79,7 @@ Status Reloader::reload(std::string_view why) {
 }
 
 void Reloader::reload_if_changed() {
-  if (path_.empty()) return;
+  if (file_.path.empty()) return;
   {
     std::lock_guard lock(mutex_);
     if (stamps() == stamps_) return;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "app/config.h"
+#include "app/config_file.h"
 #include "model/clock.h"
 #include "model/metrics.h"
 
@@ -28,7 +28,7 @@ class Reloader {
   // it was.
   using Apply = std::function<Status(const Config& config, const Config& before)>;
 
-  Reloader(std::string path, LoadedConfig loaded, const model::Clock& clock,
+  Reloader(ConfigFile file, const model::Clock& clock,
            model::Registry& registry, Apply apply);
 
   // Any thread but a Loop's. `why` goes to the log.
@@ -44,7 +44,7 @@ class Reloader {
   std::vector<std::string> stamps() const;
   Status refuse(std::string message);
 
-  const std::string path_;
+  const ConfigFile file_;  // its `loaded` is what the program began with
   const model::Clock& clock_;
   const Apply apply_;
   model::Gauge& good_;
