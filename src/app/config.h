@@ -16,8 +16,7 @@
 #include "base/log.h"
 #include "gateway/config.h"
 #include "identity/config.h"
-#include "net/dialer.h"
-#include "net/server.h"
+#include "net/options.h"
 #include "store/options.h"
 
 namespace gatehouse::app {
