@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/result.h"
 #include "gateway/config.h"
 #include "identity/config.h"
 #include "net/options.h"
