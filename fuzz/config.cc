@@ -1,9 +1,9 @@
 // Any text gives a configuration or problems that name their place, and a
 // configuration equals itself.
+#include "app/config.h"
+
 #include <cstdlib>
 #include <string>
-
-#include "app/config.h"
 
 using namespace gatehouse::app;  // NOLINT: a program of one file
 
@@ -19,6 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string text(reinterpret_cast<const char*>(bytes), size);
   // Nothing on this machine may be opened, devices least of all.
   if (text.find("file:") != std::string::npos) return 0;
+  // Only a text without the secret can be blamed for one that repeats it.
+  if (text.find("s3cr3t-value") != std::string::npos) return 0;
   const Environment environment = [](const std::string& name) -> std::optional<std::string> {
     if (name == "SET") return "s3cr3t-value";
     return std::nullopt;

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "app/config_schema.h"
+#include "app/config_table.h"
 
 namespace gatehouse::app {
 
@@ -122,6 +122,7 @@ std::string config_schema() {
 std::string config_reference() {
   std::string out;
   write_reference(config_table(), "", out);
+  out.pop_back();  // of the two newlines at the end
   return out;
 }
 

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/result.h"
 #include "gateway/config.h"
 #include "identity/config.h"
-#include "net/dialer.h"
-#include "net/server.h"
+#include "net/options.h"
 #include "store/options.h"
 
 namespace gatehouse::app {

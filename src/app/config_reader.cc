@@ -1,12 +1,11 @@
-// Problems, substitution and references: what reading a configuration needs
-// besides the types.
+#include "app/config_reader.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 
-#include "app/config_schema.h"
 #include "base/bytes.h"
 #include "base/text.h"
 
@@ -48,7 +47,7 @@ LoadedConfig ConfigReader::finish() && {
 std::optional<ScalarText> ConfigReader::scalar(const YamlNode& node, std::string_view path,
                                                std::string_view expected) {
   if (!node.is_scalar()) {
-    problem(node.mark, std::string(path) + ": expected a " + std::string(expected) + ", got a " +
+    problem(node.mark, std::string(path) + ": expected one " + std::string(expected) + ", got a " +
                            (node.is_mapping() ? "mapping" : "list"));
     return {};
   }
@@ -137,19 +136,20 @@ bool ConfigReader::read_file(const std::string& path, YamlMark at, std::string& 
   return true;
 }
 
-void ConfigReader::declare(std::string_view kind, const std::string& name, YamlMark at) {
+void ConfigReader::declare(std::string_view kind, const std::string& name, const YamlNode& node) {
   if (name.empty()) return;  // its own problem was noted
-  const auto [known, fresh] = declared_[std::string(kind)].emplace(name, at);
+  const auto [known, fresh] =
+      declared_[std::string(kind)].emplace(name, Declaration{node.value, node.mark.line});
   if (fresh) return;
-  problem(at,
-          "the " + std::string(kind) + " \"" + name + "\" is declared twice, first on line " +
+  problem(node.mark,
+          "the " + std::string(kind) + " \"" + node.value + "\" is declared twice, first on line " +
               std::to_string(known->second.line),
           "give one of them another name");
 }
 
-void ConfigReader::refer(std::string_view kind, const std::string& name, YamlMark at,
+void ConfigReader::refer(std::string_view kind, const std::string& name, const YamlNode& node,
                          const std::string& from) {
-  if (!name.empty()) references_.push_back({std::string(kind), name, from, at});
+  if (!name.empty()) references_.push_back({std::string(kind), name, node.value, from, node.mark});
 }
 
 void ConfigReader::check_references() {
@@ -157,10 +157,12 @@ void ConfigReader::check_references() {
     const auto& names = declared_[reference.kind];
     if (names.count(reference.name) != 0) continue;
     std::vector<std::string_view> candidates;
-    for (const auto& [name, at] : names) candidates.push_back(name);
-    const auto meant = closest(reference.name, candidates);
+    for (const auto& [name, declaration] : names) {
+      if (declaration.written == name) candidates.push_back(name);
+    }
+    const auto meant = closest(reference.written, candidates);
     problem(reference.at,
-            reference.from + ": there is no " + reference.kind + " \"" + reference.name + "\"",
+            reference.from + ": there is no " + reference.kind + " \"" + reference.written + "\"",
             meant ? "did you mean \"" + std::string(*meant) + "\"?"
                   : "declare it under " + reference.kind + "s");
   }

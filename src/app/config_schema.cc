@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "base/text.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 // A value of a message: quoted, short, or not at all where it must stay hidden.
 std::string got(const ScalarText& given) {
-  if (given.hidden) return "got something else (the value was substituted and is not shown)";
+  if (given.hidden) return "got something else (not shown, as it may be secret)";
   constexpr size_t kShown = 60;
   std::string shown = given.text.substr(0, kShown);
   if (given.text.size() > kShown) shown += "…";
@@ -241,7 +242,7 @@ class DurationType : public ScalarType {
 template <typename T>
 class SizeType : public ScalarType {
  public:
-  SizeType() : ScalarType("size") {}
+  explicit SizeType(T least) : ScalarType("size"), least_(least) {}
   void schema(JsonWriter& out) const override {
     out.key("anyOf").begin_array().begin_object().member("type", "integer").member("minimum", 0);
     out.end_object().begin_object().member("type", "string");
@@ -249,7 +250,10 @@ class SizeType : public ScalarType {
     out.key("examples").begin_array().string("32MiB").end_array().end_object().end_array();
   }
   std::string show(const void* value) const override {
-    auto size = static_cast<uint64_t>(*static_cast<const T*>(value));
+    return show_size(*static_cast<const T*>(value));
+  }
+  static std::string show_size(T bytes) {
+    auto size = static_cast<uint64_t>(bytes);
     constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     size_t unit = 0;
     while (unit < 4 && size >= 1024 && size % 1024 == 0) {
@@ -266,10 +270,14 @@ class SizeType : public ScalarType {
   std::string set(const ScalarText& given, void* target) const override {
     const auto value = parse_size_bytes(given.text);
     if (!value) return "a size";
+    if (static_cast<T>(*value) < least_) return "a size of at least " + show_size(least_);
     *static_cast<T*>(target) = static_cast<T>(*value);
     return {};
   }
   std::string advice() const override { return "write it with its unit, as 64KiB, 32MiB or 10GiB"; }
+
+ private:
+  T least_;
 };
 
 // Decimal text times 10^digits, exactly; none where that is no whole number or
@@ -567,8 +575,8 @@ TypePtr count_type(size_t least, size_t most) {
 }
 TypePtr number_type(double least, double most) { return std::make_shared<NumberType>(least, most); }
 TypePtr duration_type(int64_t least_ms) { return std::make_shared<DurationType>(least_ms); }
-TypePtr size_type() { return std::make_shared<SizeType<size_t>>(); }
-TypePtr size64_type() { return std::make_shared<SizeType<int64_t>>(); }
+TypePtr size_type(size_t least) { return std::make_shared<SizeType<size_t>>(least); }
+TypePtr size64_type(int64_t least) { return std::make_shared<SizeType<int64_t>>(least); }
 TypePtr money_type(std::string label, int digits) {
   return std::make_shared<MoneyType>(std::move(label), digits);
 }

@@ -5,70 +5,17 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "app/config.h"
+#include "app/config_reader.h"
 #include "wire/json.h"
 #include "wire/yaml.h"
 
 namespace gatehouse::app {
-
-// More would not be read, and a wrong file (another program's) gives thousands.
-inline constexpr size_t kProblemsMax = 50;
-// The largest secrets are PEM chains of a few KiB.
-inline constexpr size_t kSubstitutedBytesMax = 64 << 10;
-
-// A scalar after substitution.
-struct ScalarText {
-  std::string text;
-  bool is_string = false;  // text by its own, quoted or substituted, rather than a number or bool
-  bool hidden = false;     // substituted: must not be repeated in a message
-};
-
-// Collects problems, and knows the names that were declared.
-class ConfigReader {
- public:
-  ConfigReader(std::string_view name, const Environment& environment)
-      : name_(name), environment_(environment) {}
-
-  void problem(wire::YamlMark at, std::string_view what, std::string_view advice = {});
-  // The scalar with ${env:…} and ${file:…} replaced. None: a problem was noted.
-  std::optional<ScalarText> scalar(const wire::YamlNode& node, std::string_view path,
-                                   std::string_view expected);
-  void declare(std::string_view kind, const std::string& name, wire::YamlMark at);
-  void refer(std::string_view kind, const std::string& name, wire::YamlMark at,
-             const std::string& from);
-  // Notes the references that nothing declares.
-  void check_references();
-
-  LoadedConfig finish() &&;
-  bool clean() const { return problems_.empty(); }
-
- private:
-  struct Problem {
-    wire::YamlMark at;
-    std::string text;
-  };
-  struct Reference {
-    std::string kind, name, from;
-    wire::YamlMark at;
-  };
-  bool substitute(std::string_view expression, wire::YamlMark at, std::string& out);
-  bool read_file(const std::string& path, wire::YamlMark at, std::string& out);
-
-  std::string name_;
-  const Environment& environment_;
-  std::vector<Problem> problems_;
-  std::vector<std::string> files_;
-  std::map<std::string, std::map<std::string, wire::YamlMark>, std::less<>> declared_;
-  std::vector<Reference> references_;
-};
 
 class ObjectType;
 
@@ -162,8 +109,8 @@ TypePtr int64_type(int64_t least, int64_t most);
 TypePtr count_type(size_t least, size_t most);
 TypePtr number_type(double least, double most);
 TypePtr duration_type(int64_t least_ms);  // int64_t, milliseconds
-TypePtr size_type();                      // size_t, bytes
-TypePtr size64_type();                    // int64_t, bytes
+TypePtr size_type(size_t least);          // size_t, bytes
+TypePtr size64_type(int64_t least);       // int64_t, bytes
 // A decimal number of dollars, stored as int64_t: the number times 10^digits,
 // exactly. -1 stands for "not given".
 TypePtr money_type(std::string label, int digits);
@@ -257,8 +204,5 @@ class OptionalType : public Type {
  private:
   TypePtr inner_;
 };
-
-// The description of the whole file; its struct is Config. See config_table.cc.
-const ObjectType& config_table();
 
 }  // namespace gatehouse::app

@@ -2,11 +2,12 @@
 // Config, and its meaning. Defaults are those of the structs. After a change
 // here, docs/config.md is renewed by
 //   GATEHOUSE_UPDATE=1 build/debug/test_app
+#include "app/config_table.h"
+
 #include <arpa/inet.h>
 
 #include <limits>
 
-#include "app/config_schema.h"
 #include "base/text.h"
 #include "net/url.h"
 
@@ -30,6 +31,9 @@ constexpr int64_t kMany = std::numeric_limits<int64_t>::max();
 constexpr int64_t kManyInt = std::numeric_limits<int>::max();
 // Spend is summed as int64_t nano-dollars; $1,000,000,000 leaves room for nine such sums.
 constexpr int kNanoDigits = 9;
+
+// Buffers of a few hundred calls; with less, nearly every call would get 503.
+constexpr int64_t kMemoryLeast = 32 << 20;
 
 // ---- what texts must be ----
 
@@ -103,19 +107,23 @@ TypePtr path_text() { return text_type("path", check_filled); }
 TypePtr server_limits() {
   auto type = std::make_shared<ObjectOf<Config>>();
   type->add(
-          "head", size_type(), [](Config & c) -> auto& { return c.server.options.head.head_bytes; },
+          "head", size_type(1024),
+          [](Config & c) -> auto& { return c.server.options.head.head_bytes; },
           "A request's line and headers. Larger ones get 431.")
       .add(
           "headers", count_type(1, 10'000),
           [](Config & c) -> auto& { return c.server.options.head.headers; },
           "How many headers a request may have.")
       .add(
-          "target", size_type(),
+          "target", size_type(256),
           [](Config & c) -> auto& { return c.server.options.head.target_bytes; },
           "A request's target. Longer ones get 414.")
       .add(
-          "body", size_type(), [](Config & c) -> auto& { return c.gateway.body_bytes_max; },
+          "body", size_type(1024), [](Config & c) -> auto& { return c.gateway.body_bytes_max; },
           "A request's body that is read whole. Larger ones get 413.")
+      .add(
+          "form", size_type(1024), [](Config & c) -> auto& { return c.gateway.form_bytes_max; },
+          "A form with images or audio, which streams. Larger ones get 413.")
       .add(
           "head_timeout", duration_type(1),
           [](Config & c) -> auto& { return c.server.options.head_timeout_ms; },
@@ -256,7 +264,7 @@ TypePtr storage() {
           "age", duration_type(0), [](Config & c) -> auto& { return c.storage.retention_age_ms; },
           "Records older than this go; 0: never for their age.")
       .add(
-          "size", size64_type(), [](Config & c) -> auto& { return c.storage.retention_bytes; },
+          "size", size64_type(0), [](Config & c) -> auto& { return c.storage.retention_bytes; },
           "The oldest records go while all of them take more than this; 0: no limit.");
   auto type = std::make_shared<ObjectOf<Config>>();
   type->add(
@@ -455,8 +463,7 @@ TypePtr auth() {
 
 void check_upstream(ConfigReader& reader, const YamlNode& node, const std::string& path,
                     UpstreamConfig& upstream) {
-  reader.declare("upstream", upstream.name,
-                 node.get("name") != nullptr ? node.get("name")->mark : node.mark);
+  if (const YamlNode* name = node.get("name")) reader.declare("upstream", upstream.name, *name);
   if (upstream.url.empty() && node.get("url") == nullptr) {
     if (upstream.kind == UpstreamKind::kOpenAi) {
       upstream.url = "https://api.openai.com/v1";
@@ -542,7 +549,7 @@ TypePtr targets() {
       .checked([](ConfigReader& reader, const YamlNode& node, const std::string& path,
                   TargetConfig& target) {
         if (const YamlNode* name = node.get("upstream")) {
-          reader.refer("upstream", target.upstream, name->mark, path + ".upstream");
+          reader.refer("upstream", target.upstream, *name, path + ".upstream");
         }
       });
   return list_type<TargetConfig>(type);
@@ -601,8 +608,7 @@ TypePtr models() {
           "Instead of the upstreams' timeouts.")
       .checked([](ConfigReader& reader, const YamlNode& node, const std::string& path,
                   ModelConfig& given) {
-        reader.declare("model", given.name,
-                       node.get("name") != nullptr ? node.get("name")->mark : node.mark);
+        if (const YamlNode* name = node.get("name")) reader.declare("model", given.name, *name);
         const YamlNode* list = node.get("upstreams");
         if (list == nullptr) return;
         if (given.targets.empty()) {
@@ -682,14 +688,12 @@ TypePtr records() {
           "bodies", bool_type(), [](Config & c) -> auto& { return c.gateway.record_bodies; },
           "Keep prompts and answers with it.")
       .add(
-          "body_size", size_type(),
+          "body_size", size_type(0),
           [](Config & c) -> auto& { return c.gateway.recorded_body_bytes_max; },
           "At most this much of each.")
       .add(
-          "reply_size", size_type(), [](Config & c) -> auto& { return c.gateway.reply_bytes_max; },
-          "Replies up to this size are held whole to be priced; larger ones stream through.")
-      .add(
-          "event_size", size_type(), [](Config & c) -> auto& { return c.gateway.event_bytes_max; },
+          "event_size", size_type(1024),
+          [](Config & c) -> auto& { return c.gateway.event_bytes_max; },
           "One event of a stream; a larger one ends the call.");
   return type;
 }
@@ -715,7 +719,8 @@ const ObjectType& config_table() {
     const auto self = [](Config& c) -> Config& { return c; };
     auto memory = std::make_shared<ObjectOf<Config>>();
     memory->add(
-        "limit", size64_type(), [](Config & c) -> auto& { return c.memory_limit_bytes; },
+        "limit", size64_type(kMemoryLeast),
+        [](Config & c) -> auto& { return c.memory_limit_bytes; },
         "What buffers, caches and queries may take together; over it, new calls get 503.");
     auto log = std::make_shared<ObjectOf<Config>>();
     log->add(

@@ -1,5 +1,8 @@
 #include "app/config.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -8,10 +11,7 @@
 #include <iterator>
 #include <set>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "app/config_schema.h"
+#include "app/config_table.h"
 #include "wire/json.h"
 
 namespace gatehouse::app {
