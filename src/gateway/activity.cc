@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
+#include <unordered_map>
 
 #include "base/loop.h"
 #include "wire/json.h"
@@ -95,6 +97,11 @@ Named* named(std::vector<std::unique_ptr<Named>>& all, std::string_view name, in
   }
   return nullptr;
 }
+
+struct TextHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
 
 int64_t nanoseconds(double seconds) { return static_cast<int64_t>(seconds * 1e9); }
 
@@ -204,7 +211,8 @@ void ActivityTotals::add(const ActivityTotals& other) {
 struct Activity::Ended {
   int64_t at_ms = 0;
   Outcome outcome = Outcome::kOk;
-  std::string_view model;  // as configured; empty: none
+  std::string_view key_id;  // empty: none
+  std::string_view model;   // as configured; empty: none
   int64_t input_tokens = 0, cached_input_tokens = 0, output_tokens = 0, reasoning_tokens = 0;
   bool estimated = false, priced = false;
   int64_t cost_nanodollars = 0;
@@ -224,13 +232,16 @@ struct Activity::Rings {
   Ring<ActivityTotals, kCoarseSteps> coarse;
   std::vector<std::unique_ptr<ModelRing>> models;
   std::vector<std::unique_ptr<UpstreamRing>> upstreams;
+  int64_t keys_day = 0;
+  std::unordered_map<std::string, KeyToday, TextHash, std::equal_to<>> keys;
 };
 
 Activity::Activity(int64_t now_ms) : rings_(std::make_unique<Rings>()), known_since_ms_(now_ms) {}
 Activity::~Activity() = default;
 
-void Activity::add(const CallTrace& trace) {
+void Activity::add(std::string_view key_id, const CallTrace& trace) {
   Ended ended;
+  ended.key_id = key_id;
   ended.at_ms = (trace.begin_wall_ns + trace.end_ns - trace.begin_ns) / kMsNs;
   ended.outcome =
       outcome_of(trace.status, trace.error, static_cast<int64_t>(trace.attempts.size()));
@@ -278,6 +289,7 @@ void Activity::add_locked(const Ended& ended) {
   };
   count(rings_->fine.at(ended.at_ms / kFineMs));
   count(rings_->coarse.at(ended.at_ms / kCoarseMs));
+  add_key(ended);
   if (ended.model.empty()) return;
   ModelRing* model = named(rings_->models, ended.model, ended.at_ms, kModelsMax, kDayMs);
   if (model == nullptr) return;
@@ -292,6 +304,22 @@ void Activity::add_locked(const Ended& ended) {
   };
   count_model(model->minutes.at(ended.at_ms / kMinuteMs));
   count_model(model->coarse.at(ended.at_ms / kCoarseMs));
+}
+
+void Activity::add_key(const Ended& ended) {
+  const int64_t day = ended.at_ms / kDayMs;
+  if (ended.key_id.empty() || day < rings_->keys_day) return;
+  if (day > rings_->keys_day) {
+    rings_->keys.clear();
+    rings_->keys_day = day;
+  }
+  auto found = rings_->keys.find(ended.key_id);
+  if (found == rings_->keys.end()) {
+    if (rings_->keys.size() >= kKeysMax) return;
+    found = rings_->keys.emplace(std::string(ended.key_id), KeyToday{}).first;
+  }
+  ++found->second.requests;
+  found->second.tokens += ended.input_tokens + ended.output_tokens;
 }
 
 void Activity::add_attempt(const Attempted& attempt) {
@@ -313,6 +341,7 @@ void Activity::replay(const model::Record& record) {
   ended.at_ms = (record.time_ns + nanoseconds(duration_s)) / kMsNs;
   ended.outcome = outcome_of(record.integer("http.response.status_code"),
                              record.text("error.type"), attempts);
+  ended.key_id = record.text("gatehouse.key.id");
   ended.model = record.text("gatehouse.model");
   ended.input_tokens = record.integer("gen_ai.usage.input_tokens");
   ended.cached_input_tokens = record.integer("gen_ai.usage.cached_input_tokens");
@@ -451,6 +480,13 @@ UpstreamActivity Activity::upstream(std::string_view name, int64_t now_ms) const
     }
   }
   return out;
+}
+
+KeyToday Activity::key_today(std::string_view key_id, int64_t now_ms) const {
+  const std::lock_guard lock(mutex_);
+  if (rings_->keys_day != now_ms / kDayMs) return {};
+  const auto found = rings_->keys.find(key_id);
+  return found == rings_->keys.end() ? KeyToday{} : found->second;
 }
 
 bool Activity::any_call() const {

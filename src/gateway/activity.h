@@ -9,8 +9,8 @@
 // last five minutes of attempts.
 //
 // Invariants
-//   - Memory is bounded by the constants below: 3 MiB with 64 models and 64
-//     upstreams in use, whatever is called.
+//   - Memory is bounded by the constants below: 4 MiB with 64 models, 64
+//     upstreams and 10,000 keys in use, whatever is called.
 //   - A step knows which time it stands for: one that was not written since the
 //     ring came round counts as empty.
 //   - The mutex is held for one call's additions (well under 100 ns), or for one
@@ -88,6 +88,11 @@ struct UpstreamActivity {
   DurationHistogram latency, first_token;
 };
 
+// Of one key in the present UTC day.
+struct KeyToday {
+  int64_t requests = 0, tokens = 0;
+};
+
 struct ActivityView {
   int64_t range_ms = 0, step_ms = 0;
   // Since when calls are known: the start, or the oldest record that was replayed.
@@ -103,13 +108,16 @@ class Activity {
   enum class Range { k15Minutes, k1Hour, k24Hours };
   static constexpr size_t kModelsMax = 64;
   static constexpr size_t kUpstreamsMax = 64;
+  // Keys whose use is counted; further ones of the same day show no use. 1 MiB.
+  static constexpr size_t kKeysMax = 10'000;
 
   // `now_ms`: the wall time of the start.
   explicit Activity(int64_t now_ms);
   ~Activity();
 
   // A call ended. Any thread.
-  void add(const CallTrace& trace);
+  // `key_id`: empty for a call without one.
+  void add(std::string_view key_id, const CallTrace& trace);
 
   // Adds the calls that earlier processes recorded up to `through`, newest
   // first, for at most `patience_ms`: what is not reached by then stays unknown.
@@ -119,6 +127,7 @@ class Activity {
 
   ActivityView view(Range range, int64_t now_ms) const;
   UpstreamActivity upstream(std::string_view name, int64_t now_ms) const;
+  KeyToday key_today(std::string_view key_id, int64_t now_ms) const;
   bool any_call() const;  // ever
 
  private:
@@ -126,6 +135,7 @@ class Activity {
   struct Attempted;
   struct Rings;
   void add_locked(const Ended& ended);
+  void add_key(const Ended& ended);
   void add_attempt(const Attempted& attempt);
   void replay(const model::Record& record);
 

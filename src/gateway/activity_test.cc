@@ -99,17 +99,17 @@ TEST(DurationHistogram, QuantilesAreWithinAQuarter) {
 
 TEST(Activity, SumsTheRangesItIsAskedFor) {
   Activity activity(kNow - 3'600'000 * 5);
-  activity.add(call_at(kNow));
-  activity.add(call_at(kNow - 60'000));
-  activity.add(call_at(kNow - 30 * 60'000));
+  activity.add("k1", call_at(kNow));
+  activity.add("k1", call_at(kNow - 60'000));
+  activity.add("k1", call_at(kNow - 30 * 60'000));
   CallTrace failed = call_at(kNow - 70 * 60'000);
   failed.error = "stream_cut";
-  activity.add(failed);
+  activity.add("k1", failed);
   CallTrace refused = call_at(kNow);
   refused.status = 429;
   refused.error = "rate_limit_exceeded";
   refused.attempts.clear();
-  activity.add(refused);
+  activity.add("k1", refused);
 
   const ActivityView quarter = activity.view(Activity::Range::k15Minutes, kNow);
   EXPECT_EQ(quarter.points.size(), 60u);
@@ -142,9 +142,9 @@ TEST(Activity, SumsTheRangesItIsAskedFor) {
 
 TEST(Activity, ForgetsWhatIsPast) {
   Activity activity(kNow);
-  activity.add(call_at(kNow));
+  activity.add("k1", call_at(kNow));
   const int64_t later = kNow + 3 * 24 * 3'600'000LL;
-  activity.add(call_at(later));
+  activity.add("k1", call_at(later));
   EXPECT_EQ(activity.view(Activity::Range::k24Hours, later).totals.calls, 1);
   EXPECT_EQ(activity.view(Activity::Range::k1Hour, later + 7'200'000).totals.calls, 0);
   EXPECT_EQ(activity.upstream("east", later).attempts, 1);
@@ -162,7 +162,7 @@ TEST(Activity, TellsUpstreamsByTheirAttempts) {
   first.error = "status_503";
   trace.attempts.insert(trace.attempts.begin(), first);
   trace.attempts[1].begin_ns = 50 * kMs;
-  activity.add(trace);
+  activity.add("k1", trace);
   const UpstreamActivity west = activity.upstream("west", kNow);
   EXPECT_EQ(west.attempts, 1);
   EXPECT_EQ(west.failures, 1);
@@ -180,7 +180,7 @@ TEST(Activity, KeepsABoundedNumberOfModels) {
   for (int i = 0; i < 200; ++i) {
     CallTrace trace = call_at(kNow);
     trace.public_model = "m" + std::to_string(i);
-    activity.add(trace);
+    activity.add("k1", trace);
   }
   const ActivityView view = activity.view(Activity::Range::k1Hour, kNow);
   EXPECT_EQ(view.totals.calls, 200);
@@ -188,7 +188,7 @@ TEST(Activity, KeepsABoundedNumberOfModels) {
   // A day later the silent ones give way.
   CallTrace trace = call_at(kNow + 25 * 3'600'000);
   trace.public_model = "new";
-  activity.add(trace);
+  activity.add("k1", trace);
   const ActivityView next = activity.view(Activity::Range::k1Hour, kNow + 25 * 3'600'000);
   ASSERT_EQ(next.top_models.size(), 1u);
   EXPECT_EQ(next.top_models[0].model, "new");
@@ -198,7 +198,7 @@ TEST(Activity, IsRebuiltFromRecordsToTheSameFigures) {
   Records records;
   Activity lived(kNow - 4 * 3'600'000);
   const auto both = [&](const CallTrace& trace) {
-    lived.add(trace);
+    lived.add("k1", trace);
     records.add(trace);
   };
   both(call_at(kNow - 150 * 60'000));
@@ -234,6 +234,20 @@ TEST(Activity, IsRebuiltFromRecordsToTheSameFigures) {
   EXPECT_EQ(rebuilt.upstream("east", kNow).attempts, 2);
 }
 
+TEST(Activity, CountsAKeysUseOfTheDay) {
+  Activity activity(kNow);
+  activity.add("k1", call_at(kNow));
+  activity.add("k1", call_at(kNow + 1));
+  activity.add("", call_at(kNow));
+  EXPECT_EQ(activity.key_today("k1", kNow).requests, 2);
+  EXPECT_EQ(activity.key_today("k1", kNow).tokens, 30);
+  EXPECT_EQ(activity.key_today("k2", kNow).requests, 0);
+  const int64_t tomorrow = kNow + 24 * 3'600'000;
+  EXPECT_EQ(activity.key_today("k1", tomorrow).requests, 0);
+  activity.add("k1", call_at(tomorrow));
+  EXPECT_EQ(activity.key_today("k1", tomorrow).requests, 1);
+}
+
 TEST(Activity, RebuildKnowsOfCallsOlderThanItsRings) {
   Records records;
   records.add(call_at(kNow - 10 * 24 * 3'600'000LL));
@@ -250,7 +264,7 @@ TEST(Activity, CountingACallIsCheap) {
   const CallTrace trace = call_at(kNow);
   constexpr int kCalls = 100'000;
   const int64_t begin_ns = steady_ns();
-  for (int i = 0; i < kCalls; ++i) activity.add(trace);
+  for (int i = 0; i < kCalls; ++i) activity.add("k1", trace);
   const int64_t each_ns = (steady_ns() - begin_ns) / kCalls;
   RecordProperty("ns_a_call", static_cast<int>(each_ns));
   EXPECT_LT(each_ns, 5'000);

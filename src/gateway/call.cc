@@ -14,6 +14,9 @@ namespace {
 // likely use of a rate, corrected when the call ends.
 constexpr int64_t kUsualReplyTokens = 256;
 
+// Of the path that the record keeps: the longest route and a model's name.
+constexpr size_t kRouteBytesMax = 256;
+
 }  // namespace
 
 Call::Call(Worker& worker, net::Exchange& exchange, CallRequest& request)
@@ -22,6 +25,7 @@ Call::Call(Worker& worker, net::Exchange& exchange, CallRequest& request)
   trace_.begin_ns = exchange.received_ns();
   trace_.begin_wall_ns = clock.wall_ns() - (steady_ns() - trace_.begin_ns);
   trace_.request_id = time_ordered_id(trace_.begin_wall_ns / 1'000'000);
+  trace_.route = exchange.request().path.substr(0, kRouteBytesMax);
   begin_trace(exchange.request().headers.get("traceparent"), trace_);
   traceparent_ = traceparent(trace_);
   if (snapshot_->config.record_bodies) {
@@ -151,7 +155,8 @@ Task<void> Call::settle() {
     (void)stored;
   }
   worker_.metrics.end(request_, trace_);
-  worker_.gateway.activity().add(trace_);
+  worker_.gateway.activity().add(
+      request_.principal == nullptr ? std::string_view{} : request_.principal->id, trace_);
   log_call(request_, trace_);
 }
 
