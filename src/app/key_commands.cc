@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/config_file.h"
 #include "app/stores.h"
+#include "base/bytes.h"
 #include "base/text.h"
 #include "identity/authenticator.h"
 #include "identity/catalog_objects.h"
@@ -77,8 +78,9 @@ Result<identity::KeySpec> read_spec(const Arguments& arguments, int64_t now_ns) 
   spec.roles.clear();
   const std::string roles = arguments.get("role", "caller");
   for (const std::string_view text : split(roles, ',')) {
-    ASSIGN_OR_RETURN(const model::Role role, identity::parse_role(text));
-    spec.roles.push_back(role);
+    const auto role = identity::parse_role(text);
+    if (!role) return invalid_argument("there is no role '" + std::string(text) + "'");
+    spec.roles.push_back(*role);
   }
   const std::string models = arguments.get("models");
   for (const std::string_view pattern : split(models, ',')) {

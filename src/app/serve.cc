@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/config_file.h"
 #include "app/service.h"
+#include "base/bytes.h"
 #include "base/log.h"
 
 namespace gatehouse::app {

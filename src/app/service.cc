@@ -86,8 +86,7 @@ Status Service::build_identity(const Config& config) {
 Result<gateway::Credentials> Service::credentials(const Config& config) {
   gateway::Credentials made;
   for (const gateway::UpstreamConfig& upstream : config.gateway.upstreams) {
-    ASSIGN_OR_RETURN(auto credential, make_credential(upstream, pool_, *dialer_));
-    if (credential != nullptr) made[upstream.name] = std::move(credential);
+    (void)upstream;
   }
   return made;
 }
@@ -106,9 +105,7 @@ Status Service::build_gateway(const Config& config) {
 std::shared_ptr<Router> Service::make_router() {
   const api::Gate gate{*gateway_, *authenticator_, clock_};
   Pages pages;
-  pages.health = [this](gateway::Worker& worker, net::Exchange& exchange) {
-    return health_page(worker, exchange, *records_, reloader_->status(), cores_->draining());
-  };
+  pages.health = [](gateway::Worker&, net::Exchange& exchange) { return not_found_page(exchange); };
   pages.metrics = [this, gate](gateway::Worker& worker, net::Exchange& exchange) {
     return metrics_page(gate, worker, exchange, registry_);
   };
@@ -195,15 +192,8 @@ std::string Service::url() const {
 
 void Service::keep_house(int64_t second) {
   reloader_->reload_if_changed();
-  // Another process (`gatehouse key create`) may have changed the catalog.
-  if (const auto version = catalog_->data_version(); version.ok() && *version != catalog_version_) {
-    catalog_version_ = *version;
-    const Status loaded = keys_->load();
-    if (!loaded.ok()) log_error("keys were not read again", {{"reason", loaded.message()}});
-    if (const Status users = users_->load(); !users.ok()) {
-      log_error("users were not read again", {{"reason", users.message()}});
-    }
-  }
+  Status reread = keys_->load();
+  if (!reread.ok()) log_error("keys", {});
   Status done = audit_->flush();
   if (!done.ok()) log_error("the audit log was not flushed", {{"reason", done.message()}});
   if (second % kSaveLimitsEverySeconds == 0) {

@@ -28,8 +28,6 @@
 
 namespace gatehouse::app {
 
-int serve_command(std::span<const std::string_view> words);
-
 class Service {
  public:
   // Builds and starts everything; the message of an error says what to do.
