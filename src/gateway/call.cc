@@ -14,6 +14,9 @@ namespace {
 // likely use of a rate, corrected when the call ends.
 constexpr int64_t kUsualReplyTokens = 256;
 
+// Of the path that the record keeps: the longest route and a model's name.
+constexpr size_t kRouteBytesMax = 256;
+
 }  // namespace
 
 Call::Call(Worker& worker, net::Exchange& exchange, CallRequest& request)
@@ -22,6 +25,7 @@ Call::Call(Worker& worker, net::Exchange& exchange, CallRequest& request)
   trace_.begin_ns = exchange.received_ns();
   trace_.begin_wall_ns = clock.wall_ns() - (steady_ns() - trace_.begin_ns);
   trace_.request_id = time_ordered_id(trace_.begin_wall_ns / 1'000'000);
+  trace_.route = exchange.request().path.substr(0, kRouteBytesMax);
   begin_trace(exchange.request().headers.get("traceparent"), trace_);
   traceparent_ = traceparent(trace_);
   if (snapshot_->config.record_bodies) {
@@ -137,6 +141,11 @@ Task<void> Call::settle() {
     trace_.cost_nanodollars = cost.nanodollars;
     trace_.priced = cost.priced;
   }
+  // Before the record: a snapshot of the limits taken in between counts this call
+  // twice after a crash, never not at all.
+  if (reservation_.active()) {
+    reservation_.settle(trace_.usage.total_tokens(), trace_.cost_nanodollars, now());
+  }
   if (snapshot_->config.record_calls) {
     const CallRecord record(request_, trace_);
     const model::Record view = record.view();
@@ -145,10 +154,9 @@ Task<void> Call::settle() {
     // the journal counts it as lost and new calls are refused.
     (void)stored;
   }
-  if (reservation_.active()) {
-    reservation_.settle(trace_.usage.total_tokens(), trace_.cost_nanodollars, now());
-  }
   worker_.metrics.end(request_, trace_);
+  worker_.gateway.activity().add(
+      request_.principal == nullptr ? std::string_view{} : request_.principal->id, trace_);
   log_call(request_, trace_);
 }
 

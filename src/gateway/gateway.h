@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/activity.h"
 #include "gateway/config.h"
 #include "gateway/journal.h"
 #include "gateway/limits.h"
@@ -106,6 +107,7 @@ class Gateway {
   const Parts& parts() const { return parts_; }
   model::StreamId call_stream() const { return call_stream_; }
   JournalHealth& journal_health() { return journal_health_; }
+  Activity& activity() { return activity_; }
   int64_t calls_in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
 
   // Replays the record of a call onto the limits; see LimitRegistry::restore.
@@ -113,12 +115,13 @@ class Gateway {
 
  private:
   explicit Gateway(const Parts& parts, model::StreamId call_stream)
-      : parts_(parts), call_stream_(call_stream) {}
+      : parts_(parts), call_stream_(call_stream), activity_(parts.clock.wall_ns() / 1'000'000) {}
   Result<SnapshotPtr> build(const GatewayConfig& config, const Credentials& credentials) const;
 
   Parts parts_;
   model::StreamId call_stream_;
   JournalHealth journal_health_;
+  Activity activity_;
   std::atomic<int64_t> in_flight_{0};
   mutable std::mutex mutex_;  // guards what follows; no call takes it
   SnapshotPtr snapshot_;

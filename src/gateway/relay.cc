@@ -80,6 +80,7 @@ void Call::reply_headers(const UpstreamCall* from, std::vector<net::Header>& out
 }
 
 void Call::keep_reply(std::string_view piece) {
+  trace_.reply_bytes += static_cast<int64_t>(piece.size());
   if (!snapshot_->config.record_bodies) return;
   const size_t room = snapshot_->config.recorded_body_bytes_max - trace_.reply_body.size();
   trace_.reply_body += piece.substr(0, room);

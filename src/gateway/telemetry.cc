@@ -93,6 +93,7 @@ CallRecord::CallRecord(const CallRequest& call, const CallTrace& trace) : trace_
   text("trace_id", trace.trace_id);
   text("span_id", trace.span_id);
   text("parent_span_id", trace.parent_span_id);
+  text("url.path", trace.route);
   text("gen_ai.operation.name", name(call.operation));
   text("gen_ai.request.model", call.model);
   text("gatehouse.model", trace.public_model);
@@ -107,6 +108,8 @@ CallRecord::CallRecord(const CallRequest& call, const CallTrace& trace) : trace_
   text("error.message", trace.error_message);
   add("gatehouse.attempts", static_cast<int64_t>(trace.attempts.size()));
   text("gatehouse.attempts.detail", attempts_);
+  whole("http.request.body.size", static_cast<int64_t>(call.body.size()));
+  whole("http.response.body.size", trace.reply_bytes);
   if (call.stream) add("gen_ai.request.stream", true);
   add_usage(trace);
   add_times(trace);

@@ -35,6 +35,7 @@ struct AttemptTrace {
 // What happened to a call. Filled as it goes; read once, at its end.
 struct CallTrace {
   std::string request_id;
+  std::string_view route;      // the path that was called; lives as the exchange
   std::string trace_id, span_id, parent_span_id;  // W3C, hex
   int64_t begin_wall_ns = 0;
   int64_t begin_ns = 0;        // steady: the request's head was complete
@@ -50,6 +51,7 @@ struct CallTrace {
   std::string upstream;        // which served
   std::vector<AttemptTrace> attempts;
   Usage usage;
+  int64_t reply_bytes = 0;     // of the body, on its way to the client
   int64_t cost_nanodollars = 0;
   bool priced = false;
   std::string request_body, reply_body;  // only where bodies are kept
@@ -76,7 +78,7 @@ class CallRecord {
 
   const CallTrace& trace_;
   std::string attempts_;
-  std::array<model::Attribute, 40> attributes_;
+  std::array<model::Attribute, 48> attributes_;
   size_t count_ = 0;
 };
 

@@ -2,18 +2,21 @@
 import { useSignal } from '@preact/signals';
 import { asApiError, request, useLive, type ApiError } from '../api';
 import type { AuditEntry, AuditPage } from '../contract';
-import { moment } from '../format';
+import { clock, date, day, moment } from '../format';
 import { Empty, Failure, Heading, Loading, State } from '../parts/basics';
 
 function Row({ e }: { e: AuditEntry }) {
   const details = Object.entries(e.details)
     .map(([name, value]) => `${name}: ${value}`)
     .join(', ');
+  const thisYear = new Date(e.at_ms).getFullYear() === new Date().getFullYear();
   return (
     <tr>
       <td class="num wide">{e.sequence}</td>
-      <td class="tab">
-        <time dateTime={new Date(e.at_ms).toISOString()}>{moment(e.at_ms)}</time>
+      <td class="when tab">
+        <time dateTime={new Date(e.at_ms).toISOString()} title={moment(e.at_ms)}>
+          <span>{thisYear ? day(e.at_ms) : date(e.at_ms)}</span> <span>{clock(e.at_ms)}</span>
+        </time>
       </td>
       <td>
         {e.actor ?? <span class="quiet">unknown</span>}

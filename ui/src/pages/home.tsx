@@ -265,9 +265,9 @@ export function Home() {
         <div>
           <Heading title="Overview">
             <span class="unseen">Overview: </span>
-            <span class={says?.tone}>{says?.title ?? '\u00a0'}</span>
+            <span class={says?.tone}>{says?.title ?? 'Looking…'}</span>
           </Heading>
-          <p role="status">{says?.detail ?? 'Looking…'}</p>
+          <p role="status">{says?.detail ?? '\u00a0'}</p>
         </div>
         {any && (
           <RangePicker
