@@ -281,7 +281,8 @@ bool read_members(Operation operation, std::string_view json, Usage& out) {
       read_whole_choices(members, out);
     } else if (key == "usage") {
       JsonSkim usage = members.enter();
-      apply_raw(operation, read_raw(usage), out);
+      const RawUsage raw = read_raw(usage);
+      if (usage.closed()) apply_raw(operation, raw, out);  // a cut number is another number
       if (!usage.is_object()) usage.skip_rest();
       members.leave(usage);
     } else if (members.read_value(value)) {
@@ -301,7 +302,8 @@ bool read_usage(Operation operation, std::string_view body, Usage& out) {
 
 bool read_usage_object(Operation operation, std::string_view usage, Usage& out) {
   JsonSkim members(usage);
-  return apply_raw(operation, read_raw(members), out);
+  const RawUsage raw = read_raw(members);
+  return members.closed() && apply_raw(operation, raw, out);
 }
 
 void estimate_usage(Usage& usage, size_t prompt_bytes, size_t output_bytes) {
