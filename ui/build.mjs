@@ -134,7 +134,14 @@ writeFileSync(
   readFileSync(join(root, 'index.html'), 'utf8')
     .replace('{{style}}', url(style))
     .replace('{{theme}}', url(theme))
-    .replace('{{app}}', url(app)),
+    .replace('{{app}}', url(app))
+    .replace(
+      '{{preload}}',
+      closure(made.app, [app])
+        .filter((file) => file !== app)
+        .map((file) => `<link rel="modulepreload" href="${url(file)}">`)
+        .join('\n    '),
+    ),
 );
 writeFileSync(join(out, 'favicon.svg'), readFileSync(join(root, 'favicon.svg')));
 

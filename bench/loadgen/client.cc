@@ -149,7 +149,8 @@ void Client::write_on(size_t index) {
   }
 }
 
-void Client::on_readable(size_t index) {
+// `hangup`: the peer has closed, so the end is there to be read and no event will follow.
+void Client::on_readable(size_t index, bool hangup) {
   Connection& conn = connections_[index];
   while (conn.fd >= 0) {
     const ssize_t n = recv(conn.fd, scratch_.data(), scratch_.size(), 0);
@@ -180,7 +181,7 @@ void Client::on_readable(size_t index) {
       complete(index);
       return;
     }
-    if (static_cast<size_t>(n) < scratch_.size()) return;
+    if (!hangup && static_cast<size_t>(n) < scratch_.size()) return;
   }
 }
 
@@ -268,7 +269,9 @@ void Client::poll(int64_t timeout_ns) {
     const size_t index = event.data.u64;
     if (connections_[index].fd < 0) continue;
     if ((event.events & EPOLLOUT) && !connections_[index].unsent.empty()) write_on(index);
-    if (event.events & ~static_cast<uint32_t>(EPOLLOUT)) on_readable(index);
+    if (event.events & ~static_cast<uint32_t>(EPOLLOUT)) {
+      on_readable(index, event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+    }
   }
 }
 

@@ -81,7 +81,7 @@ class Client {
   void disconnect(size_t index);
   void send_call(size_t index, int64_t due_ns);
   void write_on(size_t index);
-  void on_readable(size_t index);
+  void on_readable(size_t index, bool hangup);
   void complete(size_t index);
   void next_call(size_t index);
   void lose(size_t index);

@@ -3,12 +3,13 @@
 The mock waits, fails now and then (so that some clients leave during a retry's
 backoff), and streams slowly; each client leaves within 300 ms of its call. Client and
 mock note the moments on the same clock. A call that never reached the upstream has
-nothing to close; one that is still open at the end counts as never closed.
+nothing to close; one that is still open at the end counts as never closed. Straight to
+the mock shows what of the delay is the measurement's own.
 """
 import time
 
 from suite import subjects
-from suite.programs import get_json, loadgen, mock_upstream, prepare, say, work_directory
+from suite.programs import Bystanders, get_json, loadgen, mock_upstream, prepare, say, work_directory
 
 DEPARTURES = 10000
 LEAVE_AFTER_MS_MAX = 300
@@ -17,7 +18,7 @@ BEHAVIOR = {"latency_p50_ms": 40, "latency_p99_ms": 300, "fail_ratio": 0.1, "fai
             "token_ms": 20, "tokens": 40}
 BODY = ('{"model":"gpt-4o-mini","stream":%s,"mock":{"id":"{{id}}"},'
         '"messages":[{"role":"user","content":"Tell me of the gate."}]}')
-SUBJECTS = {"nginx": (subjects.nginx, 2000), "gatehouse": (subjects.gatehouse, DEPARTURES)}
+SUBJECTS = {"direct": (subjects.direct, 2000), "nginx": (subjects.nginx, 2000), "gatehouse": (subjects.gatehouse, DEPARTURES)}
 
 
 def leave(subject, count, stream, seed):
@@ -41,7 +42,9 @@ def leave(subject, count, stream, seed):
 def measure(make, count):
     with mock_upstream() as mock, make(mock) as subject:
         get_json(f"{mock.url}/mock/behavior", BEHAVIOR)
+        others = Bystanders(subject.program, mock)
         moments = leave(subject, count // 2, True, 100) | leave(subject, count - count // 2, False, 1000000)
+        others.warn()
         time.sleep(2)
         calls = get_json(f"{mock.url}/mock/calls")
         in_flight = get_json(f"{mock.url}/mock/stats")["in_flight"]

@@ -9,7 +9,7 @@ import statistics
 import time
 
 from suite import subjects
-from suite.programs import Bystanders, failures, loadgen, mock_upstream, prepare, say
+from suite.programs import OTHERS_SHARE_MAX, Bystanders, failures, loadgen, mock_upstream, prepare, say
 
 BODY_BYTES = 250
 CONNECTIONS = 64
@@ -25,10 +25,6 @@ SUBJECTS = {
     "gatehouse bare": subjects.gatehouse_bare,
     "gatehouse": subjects.gatehouse,
 }
-
-
-# Above this the machine was not ours, and the figures say more about the others.
-OTHERS_SHARE_MAX = 0.05
 
 
 def measure(subject, mock, seconds):
@@ -82,7 +78,8 @@ def run(options):
                 with mock_upstream() as mock, SUBJECTS[name](mock) as subject:
                     row = measure(subject, mock, options.seconds)
                     rows.setdefault(name, []).append(row)
-                    say(f"round {turn + 1}: {name:15} {row['requests_per_s']:8.0f} requests/s   p99 {row['p99_us']:6.0f} us")
+                    say(f"round {turn + 1}: {name:15} {row['requests_per_s']:8.0f} requests/s   p99 {row['p99_us']:6.0f} us   "
+                        f"others {100 * row['others_share']:3.0f} %")
             except (subjects.Missing, RuntimeError) as reason:
                 missing[name] = reason
     others = max((row["others_share"] for some in rows.values() for row in some), default=0)

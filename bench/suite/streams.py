@@ -9,7 +9,7 @@ import statistics
 import subprocess
 
 from suite import subjects
-from suite.programs import failures, get_json, loadgen, loadgen_command, mock_upstream, prepare, say
+from suite.programs import Bystanders, failures, get_json, loadgen, loadgen_command, mock_upstream, prepare, say
 
 RATE = 200
 IDLE_STREAMS = 5000
@@ -18,8 +18,10 @@ SUBJECTS = {"direct": subjects.direct, "nginx": subjects.nginx_unbuffered, "gate
 
 def first_byte_us(make, seconds):
     with mock_upstream("--tokens", "20") as mock, make(mock) as subject:
+        others = Bystanders(subject.program, mock)
         result = loadgen(subject.url, "--sse", "--rate", RATE, "--connections", 64, "--warmup", 1, "--duration", seconds,
                          headers=subject.headers)
+        others.warn()
         if failures(result):
             raise RuntimeError(f"not all well: {failures(result)}")
         return result["first_byte_us"]["p50"]

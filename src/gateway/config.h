@@ -122,7 +122,7 @@ struct GatewayConfig {
   size_t recorded_body_bytes_max = 64 << 10;
   bool authenticate = true;  // off: for measuring only, on loopback
   size_t body_bytes_max = 32 << 20;
-  size_t reply_bytes_max = 64 << 20;  // a reply that is held whole; larger ones stream through
+  uint64_t form_bytes_max = 512 << 20;  // forms stream: images and audio
   size_t event_bytes_max = 4 << 20;   // one event of a stream
 };
 

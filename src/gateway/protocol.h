@@ -58,6 +58,8 @@ struct CallError {
   std::string_view request_id;
 };
 
+class FormBody;
+
 class Dialect {
  public:
   virtual ~Dialect() = default;
@@ -98,7 +100,8 @@ struct CallRequest {
   ByteRange model_in_path;
   std::string_view query;      // passed on, but for api-version where it means nothing
 
-  std::string_view body;       // whole
+  std::string_view body;       // whole; or
+  FormBody* form = nullptr;    // a form that streams
   BodyModel body_model;
   bool stream = false;
   // Asks the upstream for the usage of a stream that the caller did not ask for;

@@ -81,25 +81,6 @@ constexpr bool is_token(std::string_view text) {
   return !text.empty() && all_class(text, kTokenChar);
 }
 
-constexpr char ascii_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-}
-
-constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && ascii_lower(a[i]) != ascii_lower(b[i])) return false;
-  }
-  return true;
-}
-
-// `text` without the SP and HTAB (RFC 9110 OWS) around it.
-constexpr std::string_view trim_ows(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // The first control character other than HTAB (0x00-0x1f, 0x7f) in [at, end),
 // or `end`. Where a line may only end in CR LF this finds the line's end and
 // refuses everything else in one pass.
@@ -120,6 +101,13 @@ inline const char* find_control(const char* at, const char* end) {
 #endif
   while (at != end && is_class(*at, kFieldChar)) ++at;
   return at;
+}
+
+// Whether `text` may stand as a field value: the same set as kFieldChar, sixteen
+// bytes at a time.
+inline bool is_field_value(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  return find_control(text.data(), end) == end;
 }
 
 // The first CR or LF in [at, end), or `end`, where other controls are content.

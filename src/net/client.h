@@ -37,16 +37,19 @@ struct Origin {
   uint16_t port = 80;
   std::string host_header;     // what Host says
   int connections_max = 1024;  // in use at a time, a Loop; further calls queue
+  Reach reach = Reach::kUsual;
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
+// What it points to must live until read_head has returned: a request may be
+// sent again until then.
 struct ClientRequest {
   const Origin* origin = nullptr;
   std::string_view method = "POST";
   std::string_view target = "/";
   // Host, Content-Length and Transfer-Encoding are written by the client.
   std::span<const Header> headers;
-  std::string_view body;       // whole; or see streamed_body
+  std::string_view body;  // whole; or see streamed_body
   // The body follows by ClientCall::write and ::finish; with content_length < 0
   // it is chunked.
   bool streamed_body = false;
@@ -55,7 +58,7 @@ struct ClientRequest {
   bool may_resend = true;
   int64_t connect_deadline_ms = kNever;  // steady; includes resolving, TLS and waiting for a place
   int64_t write_deadline_ms = kNever;
-  Cancel* cancel = nullptr;              // ends every wait of the call
+  Cancel* cancel = nullptr;  // ends every wait of the call
 };
 
 // Where the time of a call went, steady ns; 0: not reached.
@@ -108,7 +111,8 @@ class ClientCall {
   // kDeadlineExceeded. At most 64 KiB are held; nothing is read ahead.
   Task<Result<std::string_view>> read_some(int64_t deadline_ms = kNever);
 
-  // The rest of the body, whole. kResourceExhausted: longer than the limit.
+  // The rest of the body, whole; lives as long as the call. kResourceExhausted:
+  // longer than the limit.
   Task<Result<std::string_view>> read_all(size_t limit_bytes, int64_t deadline_ms = kNever);
 
   const ClientTimes& times() const;
@@ -116,6 +120,7 @@ class ClientCall {
   bool reply_begun() const;
 
  private:
+  friend class Client;
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -19,6 +19,8 @@
 
 namespace gatehouse::net {
 
+class Socket;
+
 // Who is at the other end, after the PROXY protocol where a trusted one spoke it.
 struct Peer {
   std::string address;  // numeric, without port or brackets
@@ -29,9 +31,15 @@ struct Peer {
 // A reply whose body is at hand. Views live until reply() returns.
 struct Reply {
   int status = 200;
-  std::string_view content_type;             // empty: none is sent
-  std::span<const Header> headers;           // Content-Length, Date and Connection are added
+  std::string_view content_type;    // empty: none is sent
+  std::span<const Header> headers;  // Content-Length, Date and Connection are added
   std::string_view body;
+};
+
+// A connection that no longer speaks HTTP, and what was read of it already.
+struct Upgraded {
+  Socket* socket = nullptr;
+  std::string_view early;  // lives as long as the Exchange
 };
 
 class Exchange {
@@ -50,8 +58,10 @@ class Exchange {
   bool client_left() { return cancel().fired(); }
 
   // The whole body, in a buffer that lives as long as the Exchange.
-  // kResourceExhausted: longer than `limit_bytes` (reply 413); kInvalidArgument:
-  // broken framing (reply 400); kDeadlineExceeded: too slow (408); kCancelled.
+  // kResourceExhausted: longer than `limit_bytes` or ServerOptions::body_bytes_max
+  // (reply 413); kInvalidArgument: broken framing (reply 400); kDeadlineExceeded:
+  // too slow (408); kUnavailable: no memory for it now (503); kCancelled: the
+  // client has left.
   // Sends "100 Continue" first where the client waits for it.
   virtual Task<Result<std::string_view>> read_body(size_t limit_bytes) = 0;
 
@@ -77,8 +87,10 @@ class Exchange {
   // Whether bytes of the reply's head were given to the socket.
   virtual bool replied() const = 0;
 
-  // Takes the connection over after a 101 (WebSocket); see net/websocket_stream.h.
-  // The default is a refusal.
+  // Answers 101 with `headers` (Connection and Upgrade among them) and takes the
+  // connection over until the handler returns; see net/websocket_stream.h. The
+  // default is a refusal: not every protocol can.
+  virtual Task<Result<Upgraded>> upgrade(std::span<const Header> headers);
 };
 
 using Handler = std::function<Task<void>(Exchange&)>;

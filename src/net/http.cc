@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/text.h"
 #include "net/char_class.h"
 
 namespace gatehouse::net {
@@ -137,7 +138,7 @@ void HeaderList::grow() {
 
 std::optional<std::string_view> HeaderList::find(std::string_view name) const {
   for (const Header& header : *this) {
-    if (equals_ignoring_case(header.name, name)) return header.value;
+    if (equal_ignoring_case(header.name, name)) return header.value;
   }
   return std::nullopt;
 }
@@ -148,24 +149,24 @@ std::string_view HeaderList::get(std::string_view name, std::string_view fallbac
 
 std::size_t HeaderList::count(std::string_view name) const {
   return static_cast<std::size_t>(std::count_if(begin(), end(), [name](const Header& header) {
-    return equals_ignoring_case(header.name, name);
+    return equal_ignoring_case(header.name, name);
   }));
 }
 
 std::vector<std::string_view> HeaderList::get_all(std::string_view name) const {
   std::vector<std::string_view> values;
   for (const Header& header : *this) {
-    if (equals_ignoring_case(header.name, name)) values.push_back(header.value);
+    if (equal_ignoring_case(header.name, name)) values.push_back(header.value);
   }
   return values;
 }
 
 bool HeaderList::has_token(std::string_view name, std::string_view token) const {
   for (const Header& header : *this) {
-    if (!equals_ignoring_case(header.name, name)) continue;
+    if (!equal_ignoring_case(header.name, name)) continue;
     std::string_view list = header.value;
     while (const auto element = next_list_element(list)) {
-      if (equals_ignoring_case(*element, token)) return true;
+      if (equal_ignoring_case(*element, token)) return true;
     }
   }
   return false;
@@ -174,7 +175,7 @@ bool HeaderList::has_token(std::string_view name, std::string_view token) const 
 std::optional<std::string_view> next_list_element(std::string_view& list) {
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
-    const std::string_view element = trim_ows(list.substr(0, comma));
+    const std::string_view element = trim(list.substr(0, comma));
     list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
     if (!element.empty()) return element;
   }
@@ -192,7 +193,7 @@ bool is_hop_by_hop(const HeaderList& headers, std::string_view name) {
                                                 "transfer-encoding",
                                                 "upgrade"};
   for (const std::string_view fixed : kFixed) {
-    if (equals_ignoring_case(name, fixed)) return true;
+    if (equal_ignoring_case(name, fixed)) return true;
   }
   return headers.has_token("connection", name);
 }
@@ -220,7 +221,7 @@ void ResponseHead::clear() {
 }
 
 bool append_header(std::string& out, std::string_view name, std::string_view value) {
-  if (!is_token(name) || !all_class(value, kFieldChar)) return false;
+  if (!is_token(name) || !is_field_value(value)) return false;
   out += name;
   out += ": ";
   out += value;
@@ -243,7 +244,7 @@ bool append_request_head(std::string& out, std::string_view method, std::string_
 
 bool append_response_head(std::string& out, int status, std::string_view reason,
                           const HeaderList& headers) {
-  if (status < 100 || status > 599 || !all_class(reason, kFieldChar)) return false;
+  if (status < 100 || status > 599 || !is_field_value(reason)) return false;
   const std::size_t before = out.size();
   out += "HTTP/1.1 ";
   out += std::to_string(status);

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <limits>
 
+#include "base/text.h"
 #include "net/authority.h"
 #include "net/char_class.h"
 
@@ -49,26 +50,26 @@ ParseError read_connection(std::string_view list, Steering& steering) {
     if (!is_token(*option)) return refuse("invalid Connection header");
     switch (option->size()) {
       case 4:
-        if (equals_ignoring_case(*option, "host")) return refuse("Connection names Host");
+        if (equal_ignoring_case(*option, "host")) return refuse("Connection names Host");
         break;
       case 5:
-        steering.close |= equals_ignoring_case(*option, "close");
+        steering.close |= equal_ignoring_case(*option, "close");
         break;
       case 7:
-        steering.upgrade |= equals_ignoring_case(*option, "upgrade");
+        steering.upgrade |= equal_ignoring_case(*option, "upgrade");
         break;
       case 10:
-        steering.keep_alive |= equals_ignoring_case(*option, "keep-alive");
+        steering.keep_alive |= equal_ignoring_case(*option, "keep-alive");
         break;
       case 14:
-        if (equals_ignoring_case(*option, "content-length")) {
+        if (equal_ignoring_case(*option, "content-length")) {
           return refuse("Connection names Content-Length");
         }
         break;
       case 17:
         // Redundant but harmless: Transfer-Encoding is hop-by-hop anyway. Refused all the same,
         // since some servers then forget that they saw it.
-        if (equals_ignoring_case(*option, "transfer-encoding")) {
+        if (equal_ignoring_case(*option, "transfer-encoding")) {
           return refuse("Connection names Transfer-Encoding");
         }
         break;
@@ -91,26 +92,26 @@ bool is_disguised(std::string_view name, std::string_view plain) {
 ParseError read_steering_field(std::string_view name, std::string_view value, Steering& steering) {
   switch (name.size()) {
     case 4:
-      if (equals_ignoring_case(name, "host")) {
+      if (equal_ignoring_case(name, "host")) {
         ++steering.hosts;
         steering.host = value;
       }
       break;
     case 6:
-      if (equals_ignoring_case(name, "expect")) steering.expect = value;
+      if (equal_ignoring_case(name, "expect")) steering.expect = value;
       break;
     case 7:
-      if (equals_ignoring_case(name, "upgrade")) {
+      if (equal_ignoring_case(name, "upgrade")) {
         while (const auto protocol = next_list_element(value)) {
-          steering.websocket |= equals_ignoring_case(*protocol, "websocket");
+          steering.websocket |= equal_ignoring_case(*protocol, "websocket");
         }
       }
       break;
     case 10:
-      if (equals_ignoring_case(name, "connection")) return read_connection(value, steering);
+      if (equal_ignoring_case(name, "connection")) return read_connection(value, steering);
       break;
     case 14:
-      if (equals_ignoring_case(name, "content-length")) {
+      if (equal_ignoring_case(name, "content-length")) {
         if (++steering.lengths > 1) return refuse("more than one Content-Length");
         if (!parse_length(value, steering.length)) return refuse("invalid Content-Length");
       } else if (is_disguised(name, "content-length")) {
@@ -118,7 +119,7 @@ ParseError read_steering_field(std::string_view name, std::string_view value, St
       }
       break;
     case 17:
-      if (equals_ignoring_case(name, "transfer-encoding")) {
+      if (equal_ignoring_case(name, "transfer-encoding")) {
         if (++steering.encodings > 1) return refuse("more than one Transfer-Encoding");
         steering.encoding = value;
       } else if (is_disguised(name, "transfer-encoding")) {
@@ -177,13 +178,13 @@ ParseError read_head_fields(const char* at, const char* end, const HeadLimits& l
 // RFC 9112 §6.1: an unknown coding under a final chunked is 501; without chunked
 // as the final one, and once only, nobody knows where the body ends.
 ParseError check_encoding(std::string_view encoding) {
-  if (equals_ignoring_case(encoding, "chunked")) return {};
+  if (equal_ignoring_case(encoding, "chunked")) return {};
   unsigned chunked = 0;
   bool last_is_chunked = false;
   std::string_view list = encoding;
   while (const auto coding = next_list_element(list)) {
     if (!is_token(*coding)) return refuse("invalid Transfer-Encoding");
-    last_is_chunked = equals_ignoring_case(*coding, "chunked");
+    last_is_chunked = equal_ignoring_case(*coding, "chunked");
     chunked += last_is_chunked ? 1 : 0;
   }
   if (chunked != 1 || !last_is_chunked) return refuse("invalid Transfer-Encoding");
@@ -225,8 +226,8 @@ ParseError read_target(RequestHead& request) {
   }
   if (!target.starts_with('/')) {
     std::size_t scheme = 0;
-    if (equals_ignoring_case(target.substr(0, 7), "http://")) scheme = 7;
-    if (equals_ignoring_case(target.substr(0, 8), "https://")) scheme = 8;
+    if (equal_ignoring_case(target.substr(0, 7), "http://")) scheme = 7;
+    if (equal_ignoring_case(target.substr(0, 8), "https://")) scheme = 8;
     if (scheme == 0) return refuse("invalid request target");
     const std::size_t authority_end = std::min(target.find_first_of("/?", scheme), target.size());
     request.host = target.substr(scheme, authority_end - scheme);
@@ -289,7 +290,7 @@ ParseError settle_host(const Steering& steering, RequestHead& request) {
   if (!parse_authority(steering.host)) return refuse("invalid Host header");
   if (request.host.empty()) {
     request.host = steering.host;
-  } else if (!equals_ignoring_case(request.host, steering.host)) {
+  } else if (!equal_ignoring_case(request.host, steering.host)) {
     // RFC 9112 §3.2 binds the client to send the same; who would heed which is not known.
     return refuse("Host differs from the request target");
   }
@@ -309,7 +310,7 @@ ParseError settle_request(const Steering& steering, RequestHead& request) {
   }
   request.keep_alive = stays_alive(steering, request.minor_version);
   if (!steering.expect.empty() && request.minor_version == 1) {
-    if (!equals_ignoring_case(steering.expect, "100-continue")) {
+    if (!equal_ignoring_case(steering.expect, "100-continue")) {
       return {417, "only the expectation 100-continue is known"};
     }
     request.expect_continue = request.has_body();

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/text.h"
 #include "net/char_class.h"
 #include "net/http_parser.h"
 
@@ -22,9 +23,9 @@ struct Parameter {
 // readers end the value there. False at the end (`text` is then empty) and where
 // the text is invalid (it is not).
 bool take_parameter(std::string_view& text, Parameter& parameter) {
-  text = trim_ows(text);
+  text = trim(text);
   if (!text.starts_with(';')) return false;
-  std::string_view rest = trim_ows(text.substr(1));
+  std::string_view rest = trim(text.substr(1));
   std::size_t length = 0;
   while (length < rest.size() && is_class(rest[length], kTokenChar)) ++length;
   if (length == 0 || length == rest.size() || rest[length] != '=') return false;
@@ -61,14 +62,14 @@ bool valid_boundary(std::string_view boundary) {
 // The name in a Content-Disposition of form-data, or none.
 std::optional<std::string_view> part_name(std::string_view disposition) {
   std::string_view rest = disposition.substr(0, 9);
-  if (!equals_ignoring_case(rest, "form-data")) return std::nullopt;
+  if (!equal_ignoring_case(rest, "form-data")) return std::nullopt;
   rest = disposition.substr(9);
   std::optional<std::string_view> name;
   Parameter parameter;
   while (take_parameter(rest, parameter)) {
     // RFC 7578 §4.2 forbids the encoded form, and a reader that knows it would prefer it.
-    if (equals_ignoring_case(parameter.name, "name*")) return std::nullopt;
-    if (!equals_ignoring_case(parameter.name, "name")) continue;
+    if (equal_ignoring_case(parameter.name, "name*")) return std::nullopt;
+    if (!equal_ignoring_case(parameter.name, "name")) continue;
     if (name || parameter.value.find('\\') != std::string_view::npos) return std::nullopt;
     name = parameter.value;
   }
@@ -79,12 +80,12 @@ std::optional<std::string_view> part_name(std::string_view disposition) {
 
 std::optional<std::string> multipart_boundary(std::string_view content_type) {
   constexpr std::string_view kType = "multipart/form-data";
-  if (!equals_ignoring_case(content_type.substr(0, kType.size()), kType)) return std::nullopt;
+  if (!equal_ignoring_case(content_type.substr(0, kType.size()), kType)) return std::nullopt;
   std::string_view rest = content_type.substr(kType.size());
   std::optional<std::string> boundary;
   Parameter parameter;
   while (take_parameter(rest, parameter)) {
-    if (!equals_ignoring_case(parameter.name, "boundary")) continue;
+    if (!equal_ignoring_case(parameter.name, "boundary")) continue;
     if (boundary || !valid_boundary(parameter.value)) return std::nullopt;
     boundary = parameter.value;
   }

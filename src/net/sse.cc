@@ -1,7 +1,5 @@
 #include "net/sse.h"
 
-#include <limits>
-
 #include "net/char_class.h"
 
 namespace gatehouse::net {
@@ -10,6 +8,9 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr std::string_view kLineEnds = "\r\n";
+
+// Enough for the events that straddle two reads day by day.
+constexpr std::size_t kKeptBytes = 4096;
 
 // Takes a line off `text`, without its end (CR LF, LF or CR). `last` says whether
 // it had none.
@@ -36,6 +37,8 @@ std::optional<std::uint64_t> parse_retry(std::string_view text) {
 SseParser::Step SseParser::next(std::span<const char> input) {
   if (refused_) return {State::kRefused, 0};
   if (event_given_) {
+    // Thousands of streams may idle: none keeps the room its largest event took.
+    if (raw_.capacity() > kKeptBytes) raw_ = {};
     raw_.clear();
     event_given_ = false;
   }

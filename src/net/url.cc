@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "net/authority.h"
 #include "net/char_class.h"
 
@@ -33,6 +34,22 @@ bool valid_escapes(std::string_view text) {
     if (escape_at(text, at) < 0) return false;
   }
   return true;
+}
+
+std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%') {
+      const int byte = escape_at(text, i);
+      if (byte < 0) return std::nullopt;
+      out += static_cast<char>(byte);
+      i += 2;
+    } else {
+      out += plus_is_space && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
 }
 
 // A segment in the spelling of normalize_path, or none.
@@ -85,9 +102,9 @@ Result<Url> parse_url(std::string_view text) {
   if (text.size() > kUrlBytes) return invalid_argument("URL is longer than 8 KiB");
   Url url;
   std::string_view rest;
-  if (equals_ignoring_case(text.substr(0, 7), "http://")) {
+  if (equal_ignoring_case(text.substr(0, 7), "http://")) {
     rest = text.substr(7);
-  } else if (equals_ignoring_case(text.substr(0, 8), "https://")) {
+  } else if (equal_ignoring_case(text.substr(0, 8), "https://")) {
     url.https = true;
     rest = text.substr(8);
   } else {
@@ -122,20 +139,10 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%') {
-      const int byte = escape_at(text, i);
-      if (byte < 0) return std::nullopt;
-      out += static_cast<char>(byte);
-      i += 2;
-    } else {
-      out += plus_is_space && text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
+Result<std::string> percent_decode(std::string_view text, bool plus_is_space) {
+  auto decoded = decode(text, plus_is_space);
+  if (!decoded) return invalid_argument("invalid percent-encoding");
+  return std::move(*decoded);
 }
 
 std::string percent_encode(std::string_view text) {
@@ -156,8 +163,8 @@ std::optional<QueryParameters> parse_query(std::string_view query) {
   while (!query.empty()) {
     const auto [name, value] = take_parameter(query);
     if (name.empty() && value.empty()) continue;
-    auto decoded_name = percent_decode(name, true);
-    auto decoded_value = percent_decode(value, true);
+    auto decoded_name = decode(name, true);
+    auto decoded_value = decode(value, true);
     if (!decoded_name || !decoded_value || parameters.size() == kParameters) return std::nullopt;
     parameters.emplace_back(std::move(*decoded_name), std::move(*decoded_value));
   }
@@ -167,7 +174,7 @@ std::optional<QueryParameters> parse_query(std::string_view query) {
 std::optional<std::string> query_value(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     const auto [encoded_name, value] = take_parameter(query);
-    if (percent_decode(encoded_name, true) == name) return percent_decode(value, true);
+    if (decode(encoded_name, true) == name) return decode(value, true);
   }
   return std::nullopt;
 }
@@ -217,7 +224,7 @@ std::optional<std::vector<std::string>> match_path(std::string_view pattern,
       if (wanted || segment || !pattern.empty() || !path.empty()) return std::nullopt;
       return captures;
     }
-    auto decoded = percent_decode(*segment);
+    auto decoded = decode(*segment, false);
     if (!decoded) return std::nullopt;
     if (*wanted == "{}") {
       if (decoded->empty()) return std::nullopt;

@@ -33,9 +33,9 @@ struct Url {
 // request line could carry more.
 Result<Url> parse_url(std::string_view text);
 
-// None where an escape is not '%' and two hexadecimal digits. With
+// Fails where an escape is not '%' and two hexadecimal digits. With
 // `plus_is_space`, the rules of HTML forms.
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
+Result<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
 // All but RFC 3986 unreserved characters escaped: safe as a path segment and in a query.
 std::string percent_encode(std::string_view text);
 

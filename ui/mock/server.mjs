@@ -10,7 +10,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { detailOf, makeCall, makeKey, makeWorld, overviewOf } from './world.mjs';
+import { detailOf, makeCall, makeKey, makeWorld, overviewOf, sessionId, traceId } from './world.mjs';
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 const types = {
@@ -84,6 +84,8 @@ function matches(call, query) {
     (!query.get('model') || call.model === query.get('model')) &&
     (!query.get('key') || call.key_id === query.get('key')) &&
     (!query.get('upstream') || call.upstream === query.get('upstream')) &&
+    (!query.get('trace') || query.get('trace') === traceId) &&
+    (!query.get('session') || query.get('session') === sessionId) &&
     (!query.get('since') || call.started_at_ms >= Number(query.get('since'))) &&
     (!status ||
       call.outcome === status ||

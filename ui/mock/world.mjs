@@ -1,6 +1,9 @@
 // The data that the stand-in server shows: made from a seed, so that a run can
 // be repeated. States: empty, full, failing.
 const dayMs = 86_400_000;
+// Every made-up call belongs to one trace and one conversation.
+export const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+export const sessionId = 'conversation-118';
 
 // mulberry32: small, and good enough for test data.
 export function random(seed) {
@@ -159,9 +162,9 @@ export function detailOf(call, bodiesKept) {
     queued_ms: 0,
     request_bytes: 3120,
     response_bytes: 20110,
-    trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+    trace_id: traceId,
     span_id: '00f067aa0ba902b7',
-    session_id: 'conversation-118',
+    session_id: sessionId,
     user_id: 'u-52',
     metadata: { team: 'search', release: '2026.11' },
     confidence: call.model === 'credit-risk' ? 0.912 : null,

@@ -7,7 +7,7 @@ import { Link, useLocation } from 'wouter-preact';
 import { forget, lostSince, may, refreshSession, request, session } from './api';
 import type { Permission, Session } from './contract';
 import { clock, moment } from './format';
-import { Dialog, Icon, Mark, State } from './parts/basics';
+import { Dialog, focusHeading, Icon, Mark, State } from './parts/basics';
 import { enabled, setEnabled, shortcuts, useShortcuts } from './shortcuts';
 import { nextTheme, theme } from './theme';
 
@@ -25,6 +25,7 @@ const themeIcons = {
   dark: 'M13.6 9.6A6 6 0 0 1 6.4 2.4a6 6 0 1 0 7.2 7.2z',
 };
 
+// What index.html holds already, so that the first paint waits for no script.
 export function Shell() {
   return (
     <>
@@ -130,7 +131,7 @@ function useFocusOnNavigation(path: string) {
     if (last.current === path) return;
     last.current = path;
     scrollTo(0, 0);
-    document.getElementById('page-title')?.focus({ preventScroll: true });
+    focusHeading();
   }, [path]);
 }
 

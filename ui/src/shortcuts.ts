@@ -2,7 +2,7 @@
 // that a page adds while it is shown. They can be switched off, as people who
 // speak their input need; `?` then stays reachable as a button.
 import { signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 
 export interface Shortcut {
   keys: string;
@@ -27,7 +27,7 @@ export function setEnabled(on: boolean): void {
 }
 
 export function useShortcuts(list: Shortcut[]): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     groups.value = [...groups.value, list];
     return () => {
       groups.value = groups.value.filter((other) => other !== list);

@@ -54,6 +54,7 @@ export async function signIn(server) {
 export async function openPage(browser, { server, signed, width = 1280, height = 860, theme = 'light' }) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, baseURL: server.url });
   if (signed) await context.addCookies([signed.cookie]);
+  context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   const faults = [];
   page.on('pageerror', (error) => faults.push(String(error)));
@@ -78,7 +79,7 @@ export async function openPage(browser, { server, signed, width = 1280, height =
 
 export async function settled(page) {
   await page.waitForSelector('h1');
-  await page.waitForFunction(() => !document.querySelector('.loading, .rows-ghost') || window.patient, null, { timeout: 8000 });
+  await page.waitForFunction(() => !document.querySelector('.loading, .rows-ghost'), null, { timeout: 12_000 });
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
 

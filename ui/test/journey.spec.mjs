@@ -20,8 +20,8 @@ beforeEach(async () => {
   view = await openPage(browser, { server, signed });
 });
 afterEach(async () => {
-  assert.deepEqual(view.faults, []);
   await view.context.close();
+  assert.deepEqual(view.faults, []);
 });
 
 const focused = (page, selector) => page.waitForFunction((s) => document.activeElement?.matches(s), selector);
@@ -217,10 +217,11 @@ test('the one-time link signs in once and leaves no trace', onlyMock, async () =
   assert.ok(!page.url().includes('token'));
 });
 
-test('set a password', onlyMock, async () => {
+test('set a password', onlyMock, async (t) => {
   const own = await openServer({});
-  const ownSigned = await signIn(own);
-  const { page, context } = await openPage(browser, { server: own, signed: ownSigned });
+  t.after(() => own.close());
+  const { page, context } = await openPage(browser, { server: own, signed: await signIn(own) });
+  t.after(() => context.close());
   await page.goto('/account');
   await page.fill('input[name=current]', 'wrong');
   await page.fill('input[name=new]', 'a much longer one');
@@ -229,14 +230,13 @@ test('set a password', onlyMock, async () => {
   await page.fill('input[name=current]', password);
   await page.click('button:has-text("Save")');
   await page.waitForSelector('.told:has-text("is set")');
-  await context.close();
-  await own.close();
 });
 
-test('a viewer sees no way to change keys and no audit', onlyMock, async () => {
+test('a viewer sees no way to change keys and no audit', onlyMock, async (t) => {
   const own = await openServer({ role: 'viewer' });
-  const ownSigned = await signIn(own);
-  const { page, context } = await openPage(browser, { server: own, signed: ownSigned });
+  t.after(() => own.close());
+  const { page, context } = await openPage(browser, { server: own, signed: await signIn(own) });
+  t.after(() => context.close());
   await page.goto('/keys');
   await settled(page);
   assert.equal(await page.locator('button:has-text("Create")').count(), 0);
@@ -244,6 +244,4 @@ test('a viewer sees no way to change keys and no audit', onlyMock, async () => {
   await page.click('.table .row-link >> nth=0');
   await page.waitForSelector('.stats');
   assert.equal(await page.locator('button:has-text("Revoke")').count(), 0);
-  await context.close();
-  await own.close();
 });

@@ -138,7 +138,9 @@ Status parse_openai_body(const OpenAiPath& path, std::string_view body, CallRequ
     if (!model || model->empty()) return invalid_argument("model must be a string");
     call.model = *model;
   } else {
-    ASSIGN_OR_RETURN(call.model, net::percent_decode(path.deployment));
+    auto deployment = net::percent_decode(path.deployment);
+    if (!deployment) return invalid_argument("the deployment in the path is not well encoded");
+    call.model = std::move(*deployment);
   }
   if (found[kModel].present()) {
     call.body_model = {BodyModel::Place::kValue,

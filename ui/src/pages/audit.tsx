@@ -2,18 +2,21 @@
 import { useSignal } from '@preact/signals';
 import { asApiError, request, useLive, type ApiError } from '../api';
 import type { AuditEntry, AuditPage } from '../contract';
-import { moment } from '../format';
+import { clock, date, day, moment } from '../format';
 import { Empty, Failure, Heading, Loading, State } from '../parts/basics';
 
 function Row({ e }: { e: AuditEntry }) {
   const details = Object.entries(e.details)
     .map(([name, value]) => `${name}: ${value}`)
     .join(', ');
+  const thisYear = new Date(e.at_ms).getFullYear() === new Date().getFullYear();
   return (
     <tr>
       <td class="num wide">{e.sequence}</td>
-      <td class="tab">
-        <time dateTime={new Date(e.at_ms).toISOString()}>{moment(e.at_ms)}</time>
+      <td class="when tab">
+        <time dateTime={new Date(e.at_ms).toISOString()} title={moment(e.at_ms)}>
+          <span>{thisYear ? day(e.at_ms) : date(e.at_ms)}</span> <span>{clock(e.at_ms)}</span>
+        </time>
       </td>
       <td>
         {e.actor ?? <span class="quiet">unknown</span>}
@@ -62,7 +65,7 @@ export function Audit(_: { params: Record<string, string | undefined> }) {
       {!all && (error.value ? <Failure error={error.value} retry={() => void load()} /> : <Loading rows={8} />)}
       {all?.length === 0 && <Empty title="Nothing has been recorded yet." />}
       {all && all.length > 0 && (
-        <div class="table-box">
+        <div class="table-box" tabIndex={0} role="region" aria-label="Entries">
           <table class="table">
             <thead>
               <tr>

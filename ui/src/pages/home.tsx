@@ -2,7 +2,7 @@
 // their course, then the upstreams and the models; and, until the first call
 // has passed, the steps that lead to it.
 import { useSignal } from '@preact/signals';
-import { useMemo } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import { Link, useSearchParams } from 'wouter-preact';
 import { session, useLive } from '../api';
 import type { Overview } from '../contract';
@@ -122,8 +122,8 @@ function useDrawings(o: Overview | undefined) {
   }, [o]);
 }
 
-function Spend({ o }: { o: Overview | undefined }) {
-  const s = o?.spend;
+function Spend({ o }: { o: Overview }) {
+  const s = o.spend;
   const line = (name: string, spent: string, budget: string | null, passed: number) => {
     const ratio = budget ? dollarsOf(spent) / dollarsOf(budget) : 0;
     return (
@@ -146,37 +146,34 @@ function Spend({ o }: { o: Overview | undefined }) {
       </div>
     );
   };
-  const now = new Date(o?.now_at_ms ?? 0);
+  const now = new Date(o.now_at_ms);
   const dayPassed = (now.getTime() % 86_400_000) / 86_400_000;
   const days = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 0)).getUTCDate();
   return (
     <section class="figure spending">
       <h2>Spend today</h2>
-      <p class="figure-value">{usd(s?.today_nanousd ?? null)}</p>
-      <p class="figure-note">{s ? `${usd(s.month_nanousd)} this month` : '\u00a0'}</p>
+      <p class="figure-value">{usd(s.today_nanousd)}</p>
+      <p class="figure-note">{usd(s.month_nanousd)} this month</p>
       <div class="spend">
-        {s && line('Today', s.today_nanousd, s.daily_budget_nanousd, dayPassed)}
-        {s &&
-          line('Month', s.month_nanousd, s.monthly_budget_nanousd, (now.getUTCDate() - 1 + dayPassed) / days)}
-        {o && (
-          <p class="quiet">
-            {shortCount(o.tokens.input)} tokens in, {shortCount(o.tokens.output)} out
-            {s && s.estimated_ratio > 0 && `; ${percent(s.estimated_ratio)} estimated`}
-          </p>
-        )}
+        {line('Today', s.today_nanousd, s.daily_budget_nanousd, dayPassed)}
+        {line('Month', s.month_nanousd, s.monthly_budget_nanousd, (now.getUTCDate() - 1 + dayPassed) / days)}
+        <p class="quiet">
+          {shortCount(o.tokens.input)} tokens in, {shortCount(o.tokens.output)} out
+          {s.estimated_ratio > 0 && `; ${percent(s.estimated_ratio)} estimated`}
+        </p>
       </div>
     </section>
   );
 }
 
-function UpstreamList({ o }: { o: Overview | undefined }) {
+function UpstreamList({ o }: { o: Overview }) {
   return (
     <section>
       <h2>
         <Link href="/upstreams">Upstreams</Link>
       </h2>
       <ul class="ledger">
-        {o?.upstreams.map((u) => {
+        {o.upstreams.map((u) => {
           const pass = passage(u.health, u.breaker);
           return (
             <li key={u.name}>
@@ -193,22 +190,21 @@ function UpstreamList({ o }: { o: Overview | undefined }) {
             </li>
           );
         })}
-        {!o && [0, 1, 2].map((i) => <li key={i} class="ghost" />)}
-        {o?.upstreams.length === 0 && <li class="quiet">None is configured.</li>}
+        {o.upstreams.length === 0 && <li class="quiet">None is configured.</li>}
       </ul>
     </section>
   );
 }
 
-function ModelList({ o }: { o: Overview | undefined }) {
-  const most = o?.top_models[0]?.calls ?? 1;
+function ModelList({ o }: { o: Overview }) {
+  const most = o.top_models[0]?.calls ?? 1;
   return (
     <section>
       <h2>
         <Link href="/calls">Most called</Link>
       </h2>
       <ul class="ledger">
-        {o?.top_models.map((m) => (
+        {o.top_models.map((m) => (
           <li key={m.model}>
             <span class="ledger-name">
               <Link href={`/calls?model=${encodeURIComponent(m.model)}`}>{m.model}</Link>
@@ -222,8 +218,7 @@ function ModelList({ o }: { o: Overview | undefined }) {
             <span class="ledger-figure">{usd(m.cost_nanousd)}</span>
           </li>
         ))}
-        {!o && [0, 1, 2].map((i) => <li key={i} class="ghost" />)}
-        {o?.top_models.length === 0 && <li class="quiet">No calls in this time.</li>}
+        {o.top_models.length === 0 && <li class="quiet">No calls in this time.</li>}
       </ul>
     </section>
   );
@@ -247,11 +242,12 @@ export function Home() {
   const [search, setSearch] = useSearchParams();
   const range = rangeOf(search);
   const { data, error, load } = useLive<Overview>(`/overview?range=${range}`, everyMs);
-  const o = data.value;
-  // Before the first call there is nothing to chart; what was so at the last visit
-  // is drawn while the answer is awaited, so that the page does not jump.
-  if (o) localStorage.setItem('gatehouse.calls', o.checklist.first_call ? 'yes' : 'no');
-  const known = o ? o.checklist.first_call : localStorage.getItem('gatehouse.calls') === 'yes';
+  // Another range keeps the figures of the last one until its own arrive.
+  const last = useRef<Overview | undefined>(undefined);
+  const o = data.value ?? last.current;
+  last.current = o;
+  // Before the first call there is nothing to chart.
+  const any = o?.checklist.first_call ?? false;
   const drawings = useDrawings(o);
   const says = o ? verdict(o, spans[range]) : null;
   const errorTone = o && (o.error_ratio ?? 0) >= 0.05 ? 'bad' : '';
@@ -269,11 +265,11 @@ export function Home() {
         <div>
           <Heading title="Overview">
             <span class="unseen">Overview: </span>
-            <span class={says?.tone}>{says?.title ?? '\u00a0'}</span>
+            <span class={says?.tone}>{says?.title ?? 'Looking…'}</span>
           </Heading>
-          <p role="status">{says?.detail ?? 'Looking…'}</p>
+          <p role="status">{says?.detail ?? '\u00a0'}</p>
         </div>
-        {known && (
+        {any && (
           <RangePicker
             range={range}
             choose={(r) => setSearch(r === '1h' ? {} : { range: r }, { replace: true })}
@@ -281,39 +277,39 @@ export function Home() {
         )}
       </div>
       {o && session.value && !complete(o.checklist) && <Checklist list={o.checklist} who={session.value} />}
-      {!known && !o && <Loading rows={10} />}
-      {known && (
+      {!o && <Loading rows={10} />}
+      {o && any && (
         <div class="figures">
           <Figure
             name="Calls"
-            value={o ? rate(o.calls_per_second) : dash}
+            value={rate(o.calls_per_second)}
             unit="/s"
-            note={o ? change(o.calls_per_second, o.previous?.calls_per_second, range) : '\u00a0'}
-            chart={`Calls per second over the last ${spans[range]}, failed ones marked: ${o ? plural(o.calls, 'call') : ''}`}
+            note={change(o.calls_per_second, o.previous?.calls_per_second, range)}
+            chart={`Calls per second over the last ${spans[range]}, failed ones marked: ${plural(o.calls, 'call')}`}
             drawing={drawings.calls}
           />
           <Figure
             name="Failing"
-            value={o ? percent(o.error_ratio) : dash}
+            value={percent(o.error_ratio)}
             tone={errorTone}
-            note={o ? `${count(o.errors)} failed, ${count(o.refused)} refused` : '\u00a0'}
+            note={`${count(o.errors)} failed, ${count(o.refused)} refused`}
             chart={`Share of calls that failed over the last ${spans[range]}`}
             drawing={drawings.errors}
           />
           <Figure
             name="Time to first token, p95"
-            value={o ? duration(o.ttft_p95_ms) : dash}
-            note={o ? (o.ttft_p50_ms === null ? '\u00a0' : `half within ${duration(o.ttft_p50_ms)}`) : '\u00a0'}
+            value={duration(o.ttft_p95_ms)}
+            note={o.ttft_p50_ms === null ? '\u00a0' : `half within ${duration(o.ttft_p50_ms)}`}
             chart={`95th percentile of the time to first token over the last ${spans[range]}`}
             drawing={drawings.ttft}
           />
           <Spend o={o} />
         </div>
       )}
-      {(known || (o && o.upstreams.length > 0)) && (
+      {o && (any || o.upstreams.length > 0) && (
         <div class="pair">
           <UpstreamList o={o} />
-          {known && <ModelList o={o} />}
+          {any && <ModelList o={o} />}
         </div>
       )}
     </>

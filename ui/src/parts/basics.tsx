@@ -1,6 +1,6 @@
 // The small pieces that every page is made of.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api';
 import type { Breaker, Health, Outcome } from '../contract';
 
@@ -28,14 +28,33 @@ export function Mark() {
   );
 }
 
+// A page was changed, and its heading is not there yet.
+let headingAwaited = false;
+
+export function focusHeading(): void {
+  const heading = document.getElementById('page-title');
+  headingAwaited = !heading;
+  heading?.focus({ preventScroll: true });
+}
+
 // The page's name in the title bar and its one first heading, which takes the
-// focus when the page changes so that a screen reader reads it.
+// focus when the page changes so that a screen reader reads it. A heading that
+// gives way to another while it has the focus, as when data arrives, hands it on.
 export function Heading({ title, children }: { title: string; children?: ComponentChildren }) {
+  const element = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · Gatehouse`;
   }, [title]);
+  useLayoutEffect(() => {
+    const heading = element.current;
+    if (headingAwaited) heading?.focus({ preventScroll: true });
+    headingAwaited = false;
+    return () => {
+      if (document.activeElement === heading) headingAwaited = true;
+    };
+  }, []);
   return (
-    <h1 id="page-title" tabIndex={-1}>
+    <h1 id="page-title" tabIndex={-1} ref={element}>
       {children ?? title}
     </h1>
   );

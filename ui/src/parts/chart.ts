@@ -47,12 +47,12 @@ function axes(drawing: Drawing, font: string): uPlot.Axis[] {
       side: 1,
       stroke: color('quiet'),
       font,
-      size: 48,
+      size: 52,
       gap: 6,
       grid: { stroke: color('line'), width: 1 },
       ticks: { show: false },
       splits: (u) => [0, (u.scales['y']?.max ?? 1) / 2, u.scales['y']?.max ?? 1],
-      values: (_, splits) => splits.map((s) => (s === 0 ? '0' : drawing.label(s))),
+      values: (_, splits) => splits.map((s) => (s === 0 ? '0' : drawing.label(s).replace(/\.0+(?=\D|$)/, ''))),
     },
   ];
 }

@@ -1,0 +1,39 @@
+// What every protocol of the gate does first: find out who calls, and refuse in
+// the caller's own words where that fails.
+#pragma once
+
+#include <string_view>
+
+#include "base/task.h"
+#include "gateway/gateway.h"
+#include "gateway/protocol.h"
+#include "identity/authenticator.h"
+#include "net/exchange.h"
+
+namespace gatehouse::api {
+
+// The parts that the handlers of calls share. REQUIRES: all outlive the handlers.
+struct Gate {
+  gateway::Gateway& gateway;
+  identity::Authenticator& authenticator;
+  const model::Clock& clock;
+};
+
+// The caller, who has the role; null: refused, and the refusal sent. Where the
+// configuration says `authenticate: false`, a principal that may use everything.
+Task<model::PrincipalPtr> authenticate(const Gate& gate, gateway::Worker& worker,
+                                       net::Exchange& exchange, const gateway::Dialect& dialect,
+                                       model::Role role = model::Role::kCaller);
+
+// Sends an error outside a call (no record is made).
+Task<void> send_error(net::Exchange& exchange, const gateway::Dialect& dialect,
+                      gateway::CallError error);
+
+// Reads the whole body within the configured bound; false: refused and answered.
+Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,
+                          const gateway::Dialect& dialect, std::string_view& body);
+
+// The x-gatehouse-* request headers of a call.
+void read_call_headers(const net::RequestHead& request, gateway::CallRequest& call);
+
+}  // namespace gatehouse::api

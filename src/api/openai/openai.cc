@@ -1,0 +1,123 @@
+#include "api/openai/openai.h"
+
+#include "gateway/form_body.h"
+#include "net/multipart.h"
+#include "net/url.h"
+#include "wire/json.h"
+
+namespace gatehouse::api {
+
+using gateway::CallError;
+using gateway::CallRequest;
+using gateway::ErrorKind;
+
+Task<void> OpenAi::call(gateway::Worker& worker, net::Exchange& exchange, const OpenAiPath& path) {
+  CallRequest call;
+  call.principal = co_await authenticate(gate_, worker, exchange, dialect_);
+  if (call.principal == nullptr) co_return;
+  call.operation = path.operation;
+  call.family = gateway::Family::kOpenAi;
+  call.dialect = &dialect_;
+  call.path = path.suffix;
+  call.query = exchange.request().query;
+  read_call_headers(exchange.request(), call);
+  if (path.multipart) {
+    co_await form_call(worker, exchange, path, call);
+    co_return;
+  }
+  const bool read = co_await read_call_body(worker, exchange, dialect_, call.body);
+  if (!read) co_return;
+  const Status parsed = parse_openai_body(path, call.body, call);
+  if (!parsed.ok()) {
+    CallError error;
+    error.kind = ErrorKind::kInvalidRequest;
+    error.code = "invalid_request";
+    error.message = parsed.message();
+    co_await send_error(exchange, dialect_, std::move(error));
+    co_return;
+  }
+  co_await gate_.gateway.call(worker, exchange, call);
+}
+
+// A form: its fields are read as they pass, for the model alone.
+Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
+                             const OpenAiPath& path, CallRequest& call) {
+  CallError error;
+  error.kind = ErrorKind::kInvalidRequest;
+  error.code = "invalid_request";
+  const auto boundary =
+      net::multipart_boundary(exchange.request().headers.get("content-type"));
+  if (!boundary) {
+    error.message = "this path takes multipart/form-data with a boundary";
+    co_await send_error(exchange, dialect_, std::move(error));
+    co_return;
+  }
+  gateway::FormBody form(exchange, *boundary, worker.snapshot->config.form_bytes_max);
+  Result<std::string> named = co_await form.find_model();
+  if (!named.ok()) {
+    if (named.status().code() == Code::kCancelled) co_return exchange.abort();
+    if (named.status().code() == Code::kResourceExhausted) {
+      error.kind = ErrorKind::kTooLarge;
+      error.code = "body_too_large";
+    }
+    error.message = named.status().message();
+    co_await send_error(exchange, dialect_, std::move(error));
+    co_return;
+  }
+  call.model = std::move(*named);
+  if (!path.deployment.empty()) {
+    const auto deployment = net::percent_decode(path.deployment);
+    if (deployment) call.model = *deployment;
+  }
+  if (call.model.empty()) {
+    error.message = "the form has no field `model`; name one that GET /v1/models lists";
+    co_await send_error(exchange, dialect_, std::move(error));
+    co_return;
+  }
+  call.form = &form;
+  co_await gate_.gateway.call(worker, exchange, call);
+}
+
+Task<void> OpenAi::models(gateway::Worker& worker, net::Exchange& exchange, std::string_view id) {
+  model::PrincipalPtr principal = co_await authenticate(gate_, worker, exchange, dialect_);
+  if (principal == nullptr) co_return;
+  const auto wanted = net::percent_decode(id);
+  const auto snapshot = worker.snapshot;
+  std::string body;
+  wire::JsonWriter json(body);
+  const auto write = [&json](const std::string& name) {
+    json.begin_object();
+    json.member("id", name).member("object", "model").member("created", 0);
+    json.member("owned_by", "gatehouse");
+    json.end_object();
+  };
+  bool found = id.empty();
+  if (id.empty()) {
+    json.begin_object().member("object", "list").key("data").begin_array();
+    for (const gateway::RoutePtr& route : snapshot->router.routes()) {
+      const std::string& name = route->config().name;
+      // A pattern is no name that a client could ask for.
+      if (name.find('*') == std::string::npos && principal->may_use(name)) write(name);
+    }
+    json.end_array().end_object();
+  } else if (wanted && snapshot->find(*wanted) != nullptr && principal->may_use(*wanted)) {
+    write(*wanted);
+    found = true;
+  }
+  if (!found) {
+    CallError error;
+    error.kind = ErrorKind::kNotFound;
+    error.code = "model_not_found";
+    error.message = "this model does not exist, or this key may not use it; GET /v1/models lists "
+                    "the models that it may use";
+    co_await send_error(exchange, dialect_, std::move(error));
+    co_return;
+  }
+  net::Reply reply;
+  reply.content_type = "application/json";
+  reply.body = body;
+  const Status sent = co_await exchange.reply(reply);
+  (void)sent;
+}
+
+}  // namespace gatehouse::api

@@ -1,0 +1,85 @@
+#include "app/router.h"
+
+#include <array>
+
+namespace gatehouse::app {
+
+namespace {
+
+// GET of these lists models; what follows the slash is the id of one.
+constexpr std::array<std::string_view, 3> kModelLists = {"/v1/models", "/openai/v1/models",
+                                                         "/openai/models"};
+
+// The list that `path` belongs to and the id behind it; null: none.
+const std::string_view* model_list(std::string_view path, std::string_view& id) {
+  for (const std::string_view& list : kModelLists) {
+    if (path == list) {
+      id = {};
+      return &list;
+    }
+    if (path.starts_with(list) && path.size() > list.size() + 1 && path[list.size()] == '/') {
+      id = path.substr(list.size() + 1);
+      return &list;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Router::Router(const api::Gate& gate, Pages pages)
+    : openai_(gate), anthropic_(gate), inference_(gate), pages_(std::move(pages)) {}
+
+Task<void> Router::refuse_method(net::Exchange& exchange, std::string_view allow) {
+  const std::string body =
+      "{\"error\":{\"code\":\"method_not_allowed\",\"message\":\"this path takes " +
+      std::string(allow) + " only\",\"type\":\"invalid_request_error\"}}";
+  const std::array headers = {net::Header{"allow", allow}};
+  net::Reply reply;
+  reply.status = 405;
+  reply.content_type = "application/json";
+  reply.headers = headers;
+  reply.body = body;
+  const Status sent = co_await exchange.reply(reply);
+  (void)sent;
+}
+
+Task<void> Router::serve(gateway::Worker& worker, net::Exchange& exchange) {
+  const net::RequestHead& request = exchange.request();
+  const std::string_view path = request.path;
+  const bool post = request.method == net::Method::kPost;
+  const bool get = request.method == net::Method::kGet || request.method == net::Method::kHead;
+
+  if (const auto openai = api::parse_openai_path(path)) {
+    if (!post) co_return co_await refuse_method(exchange, "POST");
+    co_return co_await openai_.call(worker, exchange, *openai);
+  }
+  if (api::Anthropic::knows(path)) {
+    if (!post) co_return co_await refuse_method(exchange, "POST");
+    co_return co_await anthropic_.call(worker, exchange);
+  }
+  if (const auto inference = api::parse_inference_path(path)) {
+    if (!post) co_return co_await refuse_method(exchange, "POST");
+    co_return co_await inference_.call(worker, exchange, *inference);
+  }
+  std::string_view model_id;
+  if (model_list(path, model_id) != nullptr) {
+    if (!get) co_return co_await refuse_method(exchange, "GET");
+    co_return co_await openai_.models(worker, exchange, model_id);
+  }
+  if (path == "/health" || path == "/healthz" || path == "/readyz") {
+    if (!get) co_return co_await refuse_method(exchange, "GET");
+    co_return co_await pages_.health(worker, exchange);
+  }
+  if (path == "/metrics") {
+    if (!get) co_return co_await refuse_method(exchange, "GET");
+    co_return co_await pages_.metrics(worker, exchange);
+  }
+  if (path == "/-/reload") {
+    if (!post) co_return co_await refuse_method(exchange, "POST");
+    co_return co_await pages_.reload(worker, exchange);
+  }
+  co_await pages_.console(worker, exchange);
+}
+
+}  // namespace gatehouse::app
