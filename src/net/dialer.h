@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,19 @@
 #include "base/pool.h"
 #include "base/result.h"
 #include "base/task.h"
-#include "net/options.h"
+#include "net/ip_address.h"
 
 namespace gatehouse::net {
 
 class TlsClientContext;  // net/tls.h
+
+struct DialOptions {
+  // CIDRs that may be dialled; empty: all but link-local and metadata addresses.
+  std::vector<std::string> allow;
+  // CIDRs that may not, even where `allow` has them.
+  std::vector<std::string> deny;
+  int64_t resolve_cache_ms = 30'000;
+};
 
 // What a dial may reach besides. The identity client alone sets
 // link_local: 169.254.169.254 is where managed identities live.
@@ -41,5 +50,11 @@ class Dialer {
   struct State;
   std::shared_ptr<State> state_;
 };
+
+// The race alone: connects to the first of `order` that answers, starting one
+// attempt every 250 ms or when one fails. `where` is for messages. `order` lives
+// until the end.
+Task<Result<int>> dial_any(Loop& loop, std::span<const IpAddress> order, uint16_t port,
+                           std::string where, int64_t deadline_ms, Cancel* cancel);
 
 }  // namespace gatehouse::net
