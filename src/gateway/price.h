@@ -10,7 +10,8 @@
 // exceeds decides.
 //
 // Money is exact: prices are whole nano-dollars a token ($0.01 a million tokens
-// is 10), products and sums are integers. Only audio seconds round, up.
+// is 10), products and sums are integers. Only audio seconds round, up. A bill
+// beyond 64 bits is the largest number, never a small one.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -52,7 +54,8 @@ class ModelPrice {
   friend class PriceTable;
   const PriceConfig* choose(std::string_view tier, int64_t input_tokens) const;
 
-  std::vector<const PriceConfig*> entries_;
+  std::vector<const PriceConfig*> entries_;  // the configuration's, then the built-in
+  size_t overrides_ = 0;                     // how many of them are the configuration's
 };
 
 class PriceTable {
@@ -64,9 +67,12 @@ class PriceTable {
   // `overrides` go first. Both are copied.
   explicit PriceTable(std::span<const PriceConfig> overrides,
                       std::span<const PriceConfig> builtin = builtin_prices());
+  PriceTable(const PriceTable&) = delete;
+  PriceTable& operator=(const PriceTable&) = delete;
 
-  // Never null; !priced() for an unknown model. The first look-up of a name
-  // costs a walk over the patterns; callers keep the pointer with their route.
+  // Never null; !priced() for an unknown model. A look-up costs some hash probes,
+  // and for an unknown name a walk over the patterns; callers keep the pointer
+  // with their route. It must not outlive the table.
   std::shared_ptr<const ModelPrice> find(std::string_view model) const;
 
   Cost cost(const Usage& usage, std::string_view model, std::string_view service_tier) const {
@@ -77,14 +83,15 @@ class PriceTable {
   static std::span<const PriceConfig> builtin_prices();
 
  private:
+  using Rows = std::vector<const PriceConfig*>;
   struct Entries {
     std::vector<PriceConfig> rows;
-    std::unordered_map<std::string, std::vector<const PriceConfig*>> exact;
-    std::vector<const PriceConfig*> patterns;  // the most specific first
+    std::unordered_map<std::string, Rows> exact;
+    std::vector<std::pair<std::string, Rows>> patterns;  // the most specific first
   };
   static void index(Entries& entries);
-  static bool match(const Entries& entries, std::string_view model,
-                    std::vector<const PriceConfig*>& out);
+  // `names`: the model's own and the plainer ones, in order.
+  static const Rows* match(const Entries& entries, std::span<const std::string> names);
 
   Entries overrides_, builtin_;
 };

@@ -15,6 +15,8 @@
 
 namespace gatehouse::gateway {
 
+class JsonSkim;
+
 struct Usage {
   // input_tokens holds all of the prompt, the cached, cache-written and audio
   // parts included; output_tokens all of the reply, reasoning and audio
@@ -74,8 +76,9 @@ class StreamUsage {
   StreamEvent on_event(std::string_view type, std::string_view data);
 
   // Whether the protocol's terminal event came. A stream that ends without it
-  // was cut.
-  bool complete() const { return complete_; }
+  // was cut. (After an error too: failed() says so. Always true of operations
+  // whose streams have none, as plain HTTP models.)
+  bool complete() const;
   // Whether the model finished ([DONE] may be missing from some upstreams when
   // true; by itself not the terminal event).
   bool finished() const { return !usage_.finish_reason.empty(); }
@@ -87,17 +90,19 @@ class StreamUsage {
 
  private:
   StreamEvent on_openai_chunk(std::string_view data);
-  StreamEvent on_responses_event(std::string_view type, std::string_view data);
+  StreamEvent on_typed_event(std::string_view type, std::string_view data);
   StreamEvent on_message_event(std::string_view type, std::string_view data);
-  void read_choice(std::string_view choice, StreamEvent& out);
+  StreamEvent fail(std::string_view error);
+  void read_choices(JsonSkim& outer, StreamEvent& out, bool& any);
+  bool read_delta(JsonSkim& outer);
 
   Operation operation_;
   Usage usage_;
   bool complete_ = false;
   size_t output_bytes_ = 0;
   int64_t content_events_ = 0;
-  double logprob_sum_ = 0;
-  int64_t logprob_count_ = 0;
+  double probability_sum_ = 0;
+  int64_t probability_count_ = 0;
   // Chunks of a chat stream begin alike up to their choices. The bytes of the
   // last one, verified once as members that do not matter, are compared with
   // instead of being read again.

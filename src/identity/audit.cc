@@ -113,18 +113,20 @@ Status AuditLog::recover(const model::Reader& reader) {
   ASSIGN_OR_RETURN(stream_, appender_.stream(audit_labels()));
   head_.assign(32, '\0');
   tokens_at_ns_ = clock_.steady_ns();
-  // The newest by sequence: times can jump.
+  // The newest by sequence among the last few: times can jump.
+  int left = 256;
   const auto newest = [&](const model::Labels&, const model::Record& record, model::Position) {
     const auto entry = audit_entry(record);
-    if (!entry.ok() || entry->sequence <= sequence_) return true;
+    if (!entry.ok()) return --left > 0;
     auto hash = hex_decode(entry->hash);
-    if (!hash.ok() || hash->size() != 32) return true;
-    sequence_ = entry->sequence;
-    head_ = std::move(*hash);
-    return true;
+    if (entry->sequence > sequence_ && hash.ok() && hash->size() == 32) {
+      sequence_ = entry->sequence;
+      head_ = std::move(*hash);
+    }
+    return --left > 0;
   };
   const model::Selector selector{{{model::Matcher::Op::kEqual, "stream", "audit"}}};
-  RETURN_IF_ERROR(reader.read(selector, {}, model::Order::kOldestFirst, newest));
+  RETURN_IF_ERROR(reader.read(selector, {}, model::Order::kNewestFirst, newest));
   ASSIGN_OR_RETURN(const std::vector<AuditAnchor> anchors, load_anchors(objects_));
   if (!anchors.empty()) {
     const AuditAnchor& last = anchors.back();

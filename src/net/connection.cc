@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "net/proxy_protocol.h"
+#include "net/tls.h"
 
 namespace gatehouse::net {
 
@@ -108,31 +110,86 @@ void Http1Connection::stop_if_older(int64_t now_ns) {
 Task<void> Http1Connection::run(std::shared_ptr<ServerContext> context, int fd,
                                 std::optional<IpAddress> address, uint16_t port) {
   Http1Connection connection(std::move(context), fd, address ? &*address : nullptr, port);
-  const ServerConfig& config = *connection.context_->config;
-  const bool behind_proxy = address && any_contains(config.proxies, *address);
-  if (address && !behind_proxy) {
-    if (!connection.context_->count_address(*address)) {
-      connection.context_->counters.connections_refused.fetch_add(1, std::memory_order_relaxed);
-      connection.exchange_ = connection.context_->take_exchange();
-      connection.exchange_->connection_ = &connection;
-      connection.exchange_->socket_ = &connection.socket_;
-      connection.exchange_->config_ = connection.context_->config;
-      if (config.tls == nullptr) {
-        co_await connection.exchange_->refuse(503, "too many connections from this address");
-        co_await connection.linger();
-      }
-      co_return;
-    }
-    connection.counted_ = *address;
-  }
   Ending ending = Ending::kClose;
-  const bool prepared = co_await connection.prepare();
+  const bool prepared = co_await connection.prepare(address);
   if (prepared) ending = co_await connection.serve_all();
   if (ending == Ending::kLinger) co_await connection.linger();
   if (connection.exchange_ != nullptr) {
     connection.context_->give_exchange(std::move(connection.exchange_));
   }
   if (ending == Ending::kReset) connection.socket_.reset();
+}
+
+// What comes before HTTP: the PROXY header, the address's count, TLS. False: the
+// connection is over.
+Task<bool> Http1Connection::prepare(std::optional<IpAddress> address) {
+  const std::shared_ptr<const ServerConfig> config = context_->config;
+  if (address && any_contains(config->proxies, *address)) {
+    const bool read = co_await read_proxy_header(address);
+    if (!read) {
+      context_->counters.bad_requests.fetch_add(1, std::memory_order_relaxed);
+      co_return false;
+    }
+  }
+  if (address && !context_->count_address(*address)) {
+    context_->counters.connections_refused.fetch_add(1, std::memory_order_relaxed);
+    if (config->tls == nullptr) {
+      exchange_ = context_->take_exchange();
+      co_await exchange_->refuse_connection(*this, "too many connections from this address");
+      co_await linger();
+    }
+    co_return false;
+  }
+  counted_ = address;
+  if (config->tls == nullptr) co_return true;
+  const Result<SSL*> ssl = config->tls->accept_on(socket_.fd());
+  if (!ssl.ok()) {
+    log_error("TLS session", {{"reason", ssl.status().message()}});
+    co_return false;
+  }
+  socket_.set_ssl(*ssl);
+  peer_.tls = true;
+  const int64_t deadline_ms = steady_ms() + config->options.head_timeout_ms;
+  const Status shaken = co_await socket_.handshake(deadline_ms, &closing_);
+  if (!shaken.ok()) {
+    context_->counters.bad_requests.fetch_add(1, std::memory_order_relaxed);
+    log_debug("TLS handshake failed", {{"peer", peer_.address}, {"reason", shaken.message()}});
+  }
+  co_return shaken.ok();
+}
+
+// The header is read to its last byte and not beyond: what follows is TLS's or HTTP's.
+Task<bool> Http1Connection::read_proxy_header(std::optional<IpAddress>& address) {
+  constexpr size_t kFixedBytes = 16;  // its last two are how many follow
+  const IoWait wait{steady_ms() + context_->config->options.head_timeout_ms, kNever, &closing_};
+  std::string header;
+  size_t due = kFixedBytes;
+  while (header.size() < due) {
+    const size_t before = header.size();
+    header.resize(due);
+    const Result<size_t> got = co_await socket_.read(header.data() + before, due - before, wait);
+    if (!got.ok() || *got == 0) co_return false;
+    header.resize(before + *got);
+    ProxyHeader parsed;
+    const ProxyParse parse = parse_proxy_header(header, parsed);
+    if (parse.state == ProxyParse::State::kRefused) {
+      log_warning("a trusted proxy sent no valid PROXY v2 header",
+                  {{"peer", peer_.address}, {"reason", parse.reason}});
+      co_return false;
+    }
+    if (parse.state == ProxyParse::State::kDone) {
+      if (!parsed.proxied) co_return true;
+      peer_.address = parsed.source.text();
+      peer_.port = parsed.source.port;
+      address = IpAddress::parse(peer_.address);
+      co_return true;
+    }
+    if (header.size() == kFixedBytes) {
+      due += size_t{static_cast<unsigned char>(header[14])} << 8 |
+             static_cast<unsigned char>(header[15]);
+    }
+  }
+  co_return false;
 }
 
 Task<Ending> Http1Connection::serve_all() {
@@ -158,8 +215,6 @@ Task<bool> Http1Connection::wait_for_request() {
   idle_ = false;
   co_return wake == Wake::kReady;
 }
-
-Task<bool> Http1Connection::prepare() { co_return true; }
 
 Task<void> Http1Connection::linger() {
   socket_.shutdown_write();

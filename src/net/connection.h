@@ -97,6 +97,8 @@ class Http1Exchange final : public Exchange {
 
   // Answers with a JSON error, for when nothing reached a handler.
   Task<void> refuse(int status, std::string_view message);
+  // The same with 503, to a connection that is over the limit.
+  Task<void> refuse_connection(Http1Connection& connection, std::string_view message);
 
   const RequestHead& request() const override { return request_; }
   const Peer& peer() const override;
@@ -199,8 +201,8 @@ class Http1Connection {
 
  private:
   Task<Ending> serve_all();
-  Task<bool> prepare();
-  Task<bool> read_proxy_header();
+  Task<bool> prepare(std::optional<IpAddress> address);
+  Task<bool> read_proxy_header(std::optional<IpAddress>& address);
   Task<bool> wait_for_request();
   Task<void> linger();
 

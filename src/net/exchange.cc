@@ -40,6 +40,14 @@ void Http1Exchange::stop_if_older(int64_t now_ns) {
   }
 }
 
+Task<void> Http1Exchange::refuse_connection(Http1Connection& connection, std::string_view message) {
+  connection_ = &connection;
+  socket_ = &connection.socket();
+  config_ = context_.config;
+  phase_ = Phase::kNone;
+  co_await refuse(503, message);
+}
+
 Task<Ending> Http1Exchange::serve(Http1Connection& connection) {
   connection_ = &connection;
   socket_ = &connection.socket();

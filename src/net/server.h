@@ -12,23 +12,11 @@
 #include "base/loop.h"
 #include "base/result.h"
 #include "net/exchange.h"
+#include "net/options.h"
 
 namespace gatehouse::net {
 
 class TlsServerContext;  // net/tls.h: certificate and key, reloadable
-
-struct ServerOptions {
-  HeadLimits head;
-  size_t body_bytes_max = 32 << 20;        // a chat with images in it; bigger bodies stream
-  int64_t head_timeout_ms = 10'000;        // from the first byte of a head to its last
-  int64_t idle_timeout_ms = 75'000;        // between requests; nginx's default
-  int64_t body_stall_timeout_ms = 30'000;  // without a byte of the body
-  int64_t write_stall_timeout_ms = 30'000;
-  int64_t total_timeout_ms = 3'600'000;  // a whole exchange, streams included
-  int connections_max = 20'000;          // a Server
-  int connections_per_address_max = 1'000;
-  std::vector<std::string> proxy_protocol_from;  // CIDRs whose connections must begin with PROXY v2
-};
 
 struct ServerCounters {  // read by any thread
   std::atomic<int64_t> connections_open{0}, connections_accepted{0}, connections_refused{0};

@@ -1,0 +1,243 @@
+#include "app/service.h"
+
+#include <signal.h>
+
+#include "app/pages.h"
+#include "app/stores.h"
+#include "base/log.h"
+#include "gateway/health.h"
+#include "identity/catalog_objects.h"
+
+namespace gatehouse::app {
+
+namespace {
+
+constexpr int64_t kSaveLimitsEverySeconds = 5;
+constexpr int64_t kFlushKeysEverySeconds = 60;
+constexpr int64_t kSweepSessionsEverySeconds = 300;
+
+}  // namespace
+
+Service::Service(const Config& config) : budget_(config.memory_limit_bytes) {}
+
+Service::~Service() = default;
+
+Result<std::unique_ptr<Service>> Service::start(ConfigFile file) {
+  const Config config = *file.loaded.config;
+  auto service = std::unique_ptr<Service>(new Service(config));
+  RETURN_IF_ERROR(service->open_stores(config));
+  RETURN_IF_ERROR(service->build_identity(config));
+  RETURN_IF_ERROR(service->build_gateway(config));
+  service->reloader_ = std::make_unique<Reloader>(
+      std::move(file), service->clock_, service->registry_,
+      [to = service.get()](const Config& next, const Config& before) {
+        return to->apply(next, before);
+      });
+  RETURN_IF_ERROR(service->build_cores(config));
+  return service;
+}
+
+Status Service::open_stores(const Config& config) {
+  ASSIGN_OR_RETURN(catalog_, open_catalog(config.storage));
+  store::RecordLogOptions options;
+  options.directory = record_log_path(config.storage);
+  options.clock = &clock_;
+  options.sync_interval_ms = config.storage.sync_interval_ms;
+  options.retention_age_ms = config.storage.retention_age_ms;
+  options.retention_bytes = config.storage.retention_bytes;
+  ASSIGN_OR_RETURN(records_, store::RecordLog::open(options));
+  records_->publish(registry_, model::Labels{});
+  return {};
+}
+
+Status Service::build_identity(const Config& config) {
+  objects_ = std::make_unique<identity::CatalogObjects>(*catalog_);
+  authenticator_ =
+      std::make_unique<identity::Authenticator>(clock_, config.access.lockout, registry_);
+  ASSIGN_OR_RETURN(auto access,
+                   identity::AccessList::parse(config.access.allow, config.access.deny));
+  authenticator_->set_access(std::move(access));
+  keys_ = std::make_unique<identity::KeyStore>(*objects_, *authenticator_, clock_, registry_);
+  RETURN_IF_ERROR(keys_->load().with_context("keys"));
+  users_ = std::make_unique<identity::UserStore>(*objects_, pool_, authenticator_->lockout(), clock_);
+  RETURN_IF_ERROR(users_->load().with_context("users"));
+  sessions_ = std::make_unique<identity::SessionStore>(*objects_, *users_,
+                                                       authenticator_->lockout(), clock_,
+                                                       config.access.sessions, registry_);
+  RETURN_IF_ERROR(sessions_->load().with_context("sessions"));
+  ASSIGN_OR_RETURN(audit_, identity::AuditLog::open(*records_, *records_, *objects_, clock_,
+                                                    registry_));
+  authenticator_->on_refusal([this](const identity::Refusal& refusal) {
+    identity::AuditEntry entry;
+    entry.actor = refusal.key_id;
+    entry.actor_kind =
+        refusal.key_id.empty() ? identity::ActorKind::kUnknown : identity::ActorKind::kKey;
+    entry.action = "authenticate";
+    entry.outcome = "refused";
+    entry.address = refusal.address;
+    entry.details = {{"reason", std::string(name(refusal.reason))}};
+    const Status written = audit_->refused(std::move(entry));
+    if (!written.ok()) log_error("a refusal was not audited", {{"reason", written.message()}});
+  });
+  first_start_ = users_->empty();
+  return {};
+}
+
+Result<gateway::Credentials> Service::credentials(const Config& config) {
+  gateway::Credentials made;
+  for (const gateway::UpstreamConfig& upstream : config.gateway.upstreams) {
+    (void)upstream;
+  }
+  return made;
+}
+
+Status Service::build_gateway(const Config& config) {
+  ASSIGN_OR_RETURN(auto trust, net::TlsClientContext::load());
+  dialer_ = std::make_unique<net::Dialer>(pool_, config.egress, std::move(trust));
+  ASSIGN_OR_RETURN(gateway_,
+                   gateway::Gateway::make({*records_, registry_, limits_, clock_}));
+  ASSIGN_OR_RETURN(auto made, credentials(config));
+  RETURN_IF_ERROR(gateway_->configure(config.gateway, made));
+  limit_state_ = std::make_unique<LimitState>(*catalog_, *records_, *gateway_);
+  return limit_state_->restore();
+}
+
+std::shared_ptr<Router> Service::make_router() {
+  const api::Gate gate{*gateway_, *authenticator_, clock_};
+  Pages pages;
+  pages.health = [](gateway::Worker&, net::Exchange& exchange) { return not_found_page(exchange); };
+  pages.metrics = [this, gate](gateway::Worker& worker, net::Exchange& exchange) {
+    return metrics_page(gate, worker, exchange, registry_);
+  };
+  pages.reload = [this, gate](gateway::Worker& worker, net::Exchange& exchange) {
+    return reload_page(gate, worker, exchange, pool_, *reloader_);
+  };
+  pages.console = [](gateway::Worker&, net::Exchange& exchange) { return not_found_page(exchange); };
+  return std::make_shared<Router>(gate, std::move(pages));
+}
+
+Status Service::build_cores(const Config& config) {
+  if (!config.server.tls_certificate_path.empty()) {
+    ASSIGN_OR_RETURN(tls_, net::TlsServerContext::load(config.server.tls_certificate_path,
+                                                       config.server.tls_key_path));
+  }
+  cores_ = std::make_unique<Cores>(config.server.threads, *gateway_, *dialer_);
+  RETURN_IF_ERROR(cores_->start(config.server.listen, config.server.options, tls_, budget_,
+                                make_router()));
+  cores_->run_on_first([](gateway::Worker& worker, Cancel& cancel) -> Task<void> {
+    gateway::HealthChecker checker(worker);
+    co_await checker.run(cancel);
+  });
+  publish_metrics();
+  return {};
+}
+
+void Service::publish_metrics() {
+  const auto sum = [this](std::atomic<int64_t> net::ServerCounters::*field) {
+    return [this, field] {
+      int64_t total = 0;
+      for (const net::ServerCounters* each : cores_->counters()) total += (each->*field).load();
+      return static_cast<double>(total);
+    };
+  };
+  registry_.gauge_from("gatehouse_connections_open", "Client connections that are open", {},
+                       sum(&net::ServerCounters::connections_open));
+  registry_.gauge_from("gatehouse_calls_in_flight", "Calls between admission and record", {},
+                       [this] { return static_cast<double>(gateway_->calls_in_flight()); });
+  registry_.gauge_from("gatehouse_memory_budget_used_bytes", "Memory charged to the budget", {},
+                       [this] { return static_cast<double>(budget_.used_bytes()); });
+  registry_.gauge_from("gatehouse_memory_budget_limit_bytes", "memory.limit", {},
+                       [this] { return static_cast<double>(budget_.limit_bytes()); });
+}
+
+Status Service::apply(const Config& config, const Config& before) {
+  // What can fail comes first, so that a refusal leaves everything as it was.
+  ASSIGN_OR_RETURN(auto access,
+                   identity::AccessList::parse(config.access.allow, config.access.deny));
+  if (config.server.listen != before.server.listen ||
+      config.server.threads != before.server.threads || config.storage.path != before.storage.path) {
+    return invalid_argument(
+        "server.listen, server.threads and storage.path take a restart; change them back, or "
+        "restart");
+  }
+  std::shared_ptr<net::TlsServerContext> tls;
+  if (!config.server.tls_certificate_path.empty()) {
+    ASSIGN_OR_RETURN(tls, net::TlsServerContext::load(config.server.tls_certificate_path,
+                                                      config.server.tls_key_path));
+  }
+  ASSIGN_OR_RETURN(auto made, credentials(config));
+  RETURN_IF_ERROR(gateway_->configure(config.gateway, made));
+  tls_ = std::move(tls);
+  authenticator_->set_access(std::move(access));
+  authenticator_->lockout().update(config.access.lockout);
+  set_log_severity(config.log_severity);
+  budget_.set_limit_bytes(config.memory_limit_bytes);
+  dialer_->update(config.egress, dialer_->tls());
+  cores_->update(config.server.options, tls_, make_router());
+  return {};
+}
+
+std::string Service::url() const {
+  const Config config = reloader_->current();
+  if (!config.server.public_url.empty()) return config.server.public_url;
+  for (const std::string& address : listening()) {
+    if (address.starts_with("unix:")) continue;
+    std::string shown = address;
+    if (shown.starts_with("0.0.0.0:")) shown.replace(0, 7, "127.0.0.1");
+    if (shown.starts_with("[::]:")) shown.replace(0, 4, "localhost");
+    return (tls_ != nullptr ? "https://" : "http://") + shown;
+  }
+  return "http://localhost";
+}
+
+void Service::keep_house(int64_t second) {
+  reloader_->reload_if_changed();
+  Status reread = keys_->load();
+  if (!reread.ok()) log_error("keys", {});
+  Status done = audit_->flush();
+  if (!done.ok()) log_error("the audit log was not flushed", {{"reason", done.message()}});
+  if (second % kSaveLimitsEverySeconds == 0) {
+    done = limit_state_->save(records_->last_position());
+    if (!done.ok()) log_error("limits were not saved", {{"reason", done.message()}});
+  }
+  if (second % kFlushKeysEverySeconds == 0) {
+    done = keys_->flush_last_used();
+    if (!done.ok()) log_error("last use of keys was not saved", {{"reason", done.message()}});
+  }
+  if (second % kSweepSessionsEverySeconds == 0) {
+    done = sessions_->sweep();
+    if (!done.ok()) log_error("old sessions were not removed", {{"reason", done.message()}});
+  }
+}
+
+void Service::run() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
+  for (int64_t second = 1;; ++second) {
+    const timespec one_second{1, 0};
+    const int signal = sigtimedwait(&signals, nullptr, &one_second);
+    if (signal == SIGHUP) {
+      const Status reloaded = reloader_->reload("SIGHUP");
+      (void)reloaded;  // it is in the log, the metric and the console
+    } else if (signal == SIGTERM || signal == SIGINT) {
+      break;
+    }
+    keep_house(second);
+  }
+  const int64_t drain_ms = config().server.drain_ms;
+  log_info("draining", {{"calls_in_flight", gateway_->calls_in_flight()}, {"drain_ms", drain_ms}});
+  cores_->drain(drain_ms);
+  Status done = limit_state_->save(records_->last_position());
+  if (!done.ok()) log_error("limits were not saved", {{"reason", done.message()}});
+  done = keys_->flush_last_used();
+  if (!done.ok()) log_error("last use of keys was not saved", {{"reason", done.message()}});
+  done = audit_->flush(true);
+  if (!done.ok()) log_error("the audit log was not flushed", {{"reason", done.message()}});
+  done = records_->sync();
+  if (!done.ok()) log_error("records were not synced", {{"reason", done.message()}});
+  log_info("stopped", {});
+  flush_log();
+}
+
+}  // namespace gatehouse::app

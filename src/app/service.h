@@ -1,0 +1,88 @@
+// Service: the running program. Its constructor order is the architecture: store
+// and catalog, identity, gateway, protocols, cores.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "api/caller.h"
+#include "app/config_file.h"
+#include "app/cores.h"
+#include "app/limit_state.h"
+#include "app/reloader.h"
+#include "base/budget.h"
+#include "base/pool.h"
+#include "catalog/sqlite_catalog.h"
+#include "gateway/gateway.h"
+#include "identity/audit.h"
+#include "identity/authenticator.h"
+#include "identity/keys.h"
+#include "identity/sessions.h"
+#include "identity/users.h"
+#include "model/metrics.h"
+#include "net/dialer.h"
+#include "net/tls.h"
+#include "store/record_log.h"
+
+namespace gatehouse::app {
+
+class Service {
+ public:
+  // Builds and starts everything; the message of an error says what to do.
+  // REQUIRES: file.loaded has a configuration.
+  static Result<std::unique_ptr<Service>> start(ConfigFile file);
+  ~Service();
+
+  // Until SIGTERM or SIGINT: serves, reloads on SIGHUP, keeps house. Then drains.
+  void run();
+
+  const std::vector<std::string>& listening() const { return cores_->listening(); }
+  Config config() const { return reloader_->current(); }
+  // Base URL for people.
+  std::string url() const;
+  identity::KeyStore& keys() { return *keys_; }
+  identity::Objects& objects() { return *objects_; }
+  const model::Clock& clock() const { return clock_; }
+  bool first_start() const { return first_start_; }
+
+ private:
+  explicit Service(const Config& config);
+  Status open_stores(const Config& config);
+  Status build_identity(const Config& config);
+  Status build_gateway(const Config& config);
+  Status build_cores(const Config& config);
+  Status apply(const Config& config, const Config& before);
+  Result<gateway::Credentials> credentials(const Config& config);
+  std::shared_ptr<Router> make_router();
+  void keep_house(int64_t second);
+  void publish_metrics();
+
+  const model::Clock& clock_ = model::system_clock();
+  model::Registry registry_;
+  MemoryBudget budget_;
+  Pool pool_{4};  // names, password hashes, catalog writes: short and rare
+  std::unique_ptr<store::RecordLog> records_;
+  std::unique_ptr<catalog::SqliteCatalog> catalog_;
+  int64_t catalog_version_ = 0;
+
+  std::unique_ptr<identity::Objects> objects_;
+  std::unique_ptr<identity::Authenticator> authenticator_;
+  std::unique_ptr<identity::KeyStore> keys_;
+  std::unique_ptr<identity::UserStore> users_;
+  std::unique_ptr<identity::SessionStore> sessions_;
+  std::unique_ptr<identity::AuditLog> audit_;
+  bool first_start_ = false;
+
+  gateway::LimitRegistry limits_;
+  std::unique_ptr<net::Dialer> dialer_;
+  std::unique_ptr<gateway::Gateway> gateway_;
+  std::unique_ptr<LimitState> limit_state_;
+
+  std::unique_ptr<Reloader> reloader_;
+  std::shared_ptr<net::TlsServerContext> tls_;
+  std::unique_ptr<Cores> cores_;
+};
+
+}  // namespace gatehouse::app
