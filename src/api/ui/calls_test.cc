@@ -1,5 +1,9 @@
+#include <cstdlib>
+#include <filesystem>
+
 #include "api/ui/console_for_test.h"
 #include "api/ui/follow_log.h"
+#include "store/record_log.h"
 
 namespace gatehouse::api::test {
 namespace {
@@ -294,19 +298,46 @@ TEST_F(ConsoleLiveTest, DrainingEndsStreams) {
 }
 
 // The feed that the program uses, on a log's window.
-TEST(FollowWindow, GivesWhatCameSince) {
-  store::Dictionary dictionary;
-  store::RecentWindow window(dictionary, 1000, 1 << 20);
-  const FollowCalls follow = follow_window(window);
-  const auto feed = follow();
-  size_t visited = 0;
-  const uint64_t missed = feed->poll(
-      [&](const model::Labels&, const model::Record&, model::Position) {
-        ++visited;
+TEST_F(ConsoleCallsTest, TheLogsWindowFeedsLiveStreams) {
+  store::RecordLogOptions options;
+  std::string path = ::testing::TempDir() + "gatehouse-follow-XXXXXX";
+  ASSERT_NE(mkdtemp(path.data()), nullptr);
+  options.directory = path;
+  options.window_records = 3;
+  options.background = false;
+  {
+    auto log = store::RecordLog::open(options);
+    ASSERT_TRUE(log.ok()) << log.status().message();
+    const auto stream = (*log)->stream(model::Labels{{"stream", "calls"}});
+    ASSERT_TRUE(stream.ok());
+    const auto append = [&](int64_t time_ns) {
+      const model::Record record{time_ns, Severity::kInfo, "", {}};
+      const model::StreamRecord one{*stream, record};
+      ASSERT_TRUE((*log)->append({&one, 1}).ok());
+    };
+    append(1);
+    const FollowCalls follow = follow_window((*log)->window());
+    const auto feed = follow();
+    std::vector<int64_t> seen;
+    const auto poll = [&] {
+      return feed->poll([&](const model::Labels&, const model::Record& record, model::Position) {
+        seen.push_back(record.time_ns);
         return true;
       });
-  EXPECT_EQ(missed, 0u);
-  EXPECT_EQ(visited, 0u);
+    };
+    EXPECT_EQ(poll(), 0u);
+    EXPECT_TRUE(seen.empty());
+    append(2);
+    append(3);
+    EXPECT_EQ(poll(), 0u);
+    EXPECT_EQ(seen, (std::vector<int64_t>{2, 3}));
+    for (int64_t time = 4; time < 14; ++time) append(time);
+    const uint64_t missed = poll();
+    EXPECT_GT(missed, 0u);
+    EXPECT_EQ(seen.size() - 2 + missed, 10u);
+    EXPECT_EQ(seen.back(), 13);
+  }
+  std::filesystem::remove_all(path);
 }
 
 }  // namespace
