@@ -1,7 +1,6 @@
 // Objects of identity in the program's catalog.
 #pragma once
 
-#include "identity/objects.h"
 #include "model/catalog.h"
 
 namespace gatehouse::identity {
@@ -10,13 +9,13 @@ class CatalogObjects : public Objects {
  public:
   explicit CatalogObjects(model::Catalog& catalog) : catalog_(catalog) {}
 
-  Result<StoredObject> get(std::string_view kind, std::string_view id) override {
+  Result<model::Object> get(std::string_view kind, std::string_view id) override {
     ASSIGN_OR_RETURN(model::Object found, catalog_.get(kind, id));
-    return StoredObject{std::move(found.id), std::move(found.body), found.version};
+    return model::Object{std::move(found.id), std::move(found.body), found.version};
   }
-  Result<std::vector<StoredObject>> list(std::string_view kind) override {
+  Result<std::vector<model::Object>> list(std::string_view kind) override {
     ASSIGN_OR_RETURN(auto found, catalog_.list(kind));
-    std::vector<StoredObject> out;
+    std::vector<model::Object> out;
     out.reserve(found.size());
     for (model::Object& each : found) {
       out.push_back({std::move(each.id), std::move(each.body), each.version});
