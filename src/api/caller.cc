@@ -47,7 +47,8 @@ CallError refusal_error(const Status& status, const identity::Refusal& refusal) 
 
 }  // namespace
 
-Task<void> send_error(net::Exchange& exchange, const gateway::Dialect& dialect, CallError error) {
+Task<void> send_error(net::Exchange& exchange, const gateway::Dialect& dialect,
+                      const CallError& error) {
   const std::string body = dialect.error_body(error);
   std::string seconds;
   std::array<net::Header, 1> headers;
@@ -76,7 +77,8 @@ Task<model::PrincipalPtr> authenticate(const Gate& gate, gateway::Worker& worker
       identity::credential_from(exchange.request().headers), exchange.peer().address,
       gate.clock.wall_ns(), &refusal);
   if (!principal.ok()) {
-    co_await send_error(exchange, dialect, refusal_error(principal.status(), refusal));
+    const CallError error = refusal_error(principal.status(), refusal);
+    co_await send_error(exchange, dialect, error);
     co_return nullptr;
   }
   if (!(*principal)->has(role)) {
@@ -85,7 +87,7 @@ Task<model::PrincipalPtr> authenticate(const Gate& gate, gateway::Worker& worker
     error.code = "role_missing";
     error.message = "this key has not the role " + std::string(model::name(role)) +
                     ", which this route asks for; an admin can make a key that has";
-    co_await send_error(exchange, dialect, std::move(error));
+    co_await send_error(exchange, dialect, error);
     co_return nullptr;
   }
   co_return std::move(*principal);
@@ -114,7 +116,7 @@ Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,
       error.code = "unreadable_body";
       break;
   }
-  co_await send_error(exchange, dialect, std::move(error));
+  co_await send_error(exchange, dialect, error);
   co_return false;
 }
 

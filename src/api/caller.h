@@ -27,7 +27,7 @@ Task<model::PrincipalPtr> authenticate(const Gate& gate, gateway::Worker& worker
 
 // Sends an error outside a call (no record is made).
 Task<void> send_error(net::Exchange& exchange, const gateway::Dialect& dialect,
-                      gateway::CallError error);
+                      const gateway::CallError& error);
 
 // Reads the whole body within the configured bound; false: refused and answered.
 Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,

@@ -7,9 +7,9 @@
 #include "app/commands.h"
 #include "app/config_file.h"
 #include "app/stores.h"
+#include "base/bytes.h"
 #include "base/text.h"
 #include "identity/authenticator.h"
-#include "identity/catalog_objects.h"
 #include "identity/keys.h"
 #include "identity/roles.h"
 #include "identity/sessions.h"
@@ -77,8 +77,9 @@ Result<identity::KeySpec> read_spec(const Arguments& arguments, int64_t now_ns) 
   spec.roles.clear();
   const std::string roles = arguments.get("role", "caller");
   for (const std::string_view text : split(roles, ',')) {
-    ASSIGN_OR_RETURN(const model::Role role, identity::parse_role(text));
-    spec.roles.push_back(role);
+    const auto role = identity::parse_role(text);
+    if (!role) return invalid_argument("there is no role '" + std::string(text) + "'");
+    spec.roles.push_back(*role);
   }
   const std::string models = arguments.get("models");
   for (const std::string_view pattern : split(models, ',')) {
@@ -126,9 +127,8 @@ int key_command(std::span<const std::string_view> words) {
   if (!catalog.ok()) return fail("key", catalog.status().message());
   const model::Clock& clock = model::system_clock();
   model::Registry registry;
-  identity::CatalogObjects objects(**catalog);
   identity::Authenticator authenticator(clock, {}, registry);
-  identity::KeyStore keys(objects, authenticator, clock, registry);
+  identity::KeyStore keys(**catalog, authenticator, clock, registry);
   if (const Status loaded = keys.load(); !loaded.ok()) return fail("key", loaded.message());
 
   const std::string& verb = arguments.rest()[0];
@@ -167,8 +167,7 @@ int login_link_command(std::span<const std::string_view> words) {
   const Config& config = *file.loaded.config;
   auto catalog = open_catalog(config.storage);
   if (!catalog.ok()) return fail("login-link", catalog.status().message());
-  identity::CatalogObjects objects(**catalog);
-  auto link = identity::new_login_link(objects, model::system_clock(), config.access.sessions,
+  auto link = identity::new_login_link(**catalog, model::system_clock(), config.access.sessions,
                                        arguments.get("user", identity::kFirstUser));
   if (!link.ok()) return fail("login-link", link.status().message());
   std::string base = config.server.public_url;

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "app/commands.h"
-#include "app/service.h"
 #include "base/text.h"
 
 namespace {

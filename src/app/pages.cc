@@ -21,7 +21,7 @@ Task<void> reload_page(api::Gate gate, gateway::Worker& worker, net::Exchange& e
     error.kind = gateway::ErrorKind::kInvalidRequest;
     error.code = "config_refused";
     error.message = reloaded.message();
-    co_await api::send_error(exchange, kWords, std::move(error));
+    co_await api::send_error(exchange, kWords, error);
     co_return;
   }
   net::Reply reply;
@@ -50,7 +50,7 @@ Task<void> not_found_page(net::Exchange& exchange) {
   error.kind = gateway::ErrorKind::kNotFound;
   error.code = "not_found";
   error.message = "nothing is served at this path; the API's routes are listed in docs/api.md";
-  co_await api::send_error(exchange, kWords, std::move(error));
+  co_await api::send_error(exchange, kWords, error);
 }
 
 }  // namespace gatehouse::app

@@ -272,7 +272,7 @@ Task<void> Call::refuse_unserved(const Candidates& tried) {
                       "` has failed too often of late and is left alone for a while; try again "
                       "after the time in retry-after",
                   std::max<int64_t>(retry_ms, 1000), {}};
-  co_await refuse(std::move(error));
+  co_await refuse(error);
 }
 
 Task<void> Call::refuse_failed(Try& last, int64_t asked_wait_ms) {
@@ -300,7 +300,7 @@ Task<void> Call::refuse_failed(Try& last, int64_t asked_wait_ms) {
     error.message = "upstream " + trace.upstream + " failed (" + std::string(error.code) +
                     "): " + last.result.message + "; try again, or name another model";
   }
-  co_await refuse(std::move(error));
+  co_await refuse(error);
 }
 
 }  // namespace gatehouse::gateway

@@ -45,10 +45,11 @@ Task<void> Call::run() {
 
 Task<bool> Call::admit() {
   if (snapshot_->config.record_calls && !worker_.journal.writable()) {
-    co_await refuse({ErrorKind::kUnavailable, "storage_unavailable",
+    CallError error{ErrorKind::kUnavailable, "storage_unavailable",
                      "calls cannot be recorded at the moment (the disk is full or failing), and "
                      "what cannot be recorded is not served; an operator must free space",
-                     1000, {}});
+                     1000, {}};
+    co_await refuse(error);
     co_return false;
   }
   served_ = snapshot_->find(request_.model);
@@ -62,7 +63,8 @@ Task<bool> Call::admit() {
     if (allowed && request_.principal != nullptr && request_.principal->models.empty()) {
       message = snapshot_->router.unknown(request_.model).message();
     }
-    co_await refuse({ErrorKind::kNotFound, "model_not_found", std::move(message), -1, {}});
+    CallError error{ErrorKind::kNotFound, "model_not_found", std::move(message), -1, {}};
+    co_await refuse(error);
     co_return false;
   }
   trace_.public_model = served_->config().name;
@@ -72,10 +74,11 @@ Task<bool> Call::admit() {
   };
   const auto first = std::find_if(served_->upstreams.begin(), served_->upstreams.end(), speaks);
   if (first == served_->upstreams.end()) {
-    co_await refuse({ErrorKind::kInvalidRequest, "wrong_protocol",
+    CallError error{ErrorKind::kInvalidRequest, "wrong_protocol",
                      "the model `" + request_.model + "` is not served by an upstream that speaks " +
                          std::string(name(request_.family)) + "'s protocol; call it by its own",
-                     -1, {}});
+                     -1, {}};
+    co_await refuse(error);
     co_return false;
   }
   timeouts_ = served_->config().timeouts.value_or((*first)->config().timeouts);
@@ -83,7 +86,7 @@ Task<bool> Call::admit() {
 
   CallError refusal;
   if (!reserve_limits(refusal)) {
-    co_await refuse(std::move(refusal));
+    co_await refuse(refusal);
     co_return false;
   }
   co_return true;
@@ -160,7 +163,7 @@ Task<void> Call::settle() {
   log_call(request_, trace_);
 }
 
-Task<void> Call::refuse(CallError error) {
+Task<void> Call::refuse(CallError& error) {
   error.request_id = trace_.request_id;
   trace_.status = http_status(error.kind);
   trace_.error = error.code;

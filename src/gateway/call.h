@@ -75,7 +75,7 @@ class Call {
   // Settles the reservation and appends the record, once.
   Task<void> settle();
   // Sends `error` in the caller's protocol, and records it.
-  Task<void> refuse(CallError error);
+  Task<void> refuse(CallError& error);
   void reply_headers(const UpstreamCall* from, std::vector<net::Header>& out);
   void keep_reply(std::string_view piece);
   Instant now() const;

@@ -100,6 +100,10 @@ void JsonSkim::skip_space() {
 }
 
 bool JsonSkim::next(std::string_view& key, std::string_view& value) {
+  return next_key(key) && read_value(value);
+}
+
+bool JsonSkim::next_key(std::string_view& key) {
   skip_space();
   if (at_ < end_ && *at_ == ',') {
     ++at_;
@@ -107,7 +111,8 @@ bool JsonSkim::next(std::string_view& key, std::string_view& value) {
   }
   if (at_ >= end_ || *at_ != '"') {
     closed_ = at_ < end_ && *at_ == '}';
-    at_ = end_;
+    at_ = closed_ ? at_ + 1 : end_;
+    end_ = at_;
     return false;
   }
   const char* const begin = ++at_;
@@ -123,19 +128,44 @@ bool JsonSkim::next(std::string_view& key, std::string_view& value) {
     return false;
   }
   ++at_;
-  return read_value(value);
+  skip_space();
+  value_offset_ = static_cast<size_t>(at_ - begin_);
+  return true;
 }
 
-bool JsonSkim::next_item(std::string_view& value) {
+bool JsonSkim::next_item(std::string_view& value) { return next_place() && read_value(value); }
+
+bool JsonSkim::next_place() {
   skip_space();
   if (at_ < end_ && *at_ == ',') ++at_;
   skip_space();
   if (at_ >= end_ || *at_ == ']') {
     closed_ = at_ < end_;
-    at_ = end_;
+    at_ = closed_ ? at_ + 1 : end_;
+    end_ = at_;
     return false;
   }
-  return read_value(value);
+  return true;
+}
+
+JsonSkim JsonSkim::enter() {
+  return JsonSkim({at_, static_cast<size_t>(end_ - at_)});
+}
+
+void JsonSkim::skip_rest() {
+  if (kind_ == 0 || closed_) return;
+  const char* const after = skip_container(at_, end_);
+  closed_ = after != nullptr;
+  at_ = closed_ ? after : end_;
+  end_ = at_;
+}
+
+void JsonSkim::leave(const JsonSkim& inner) {
+  if (inner.kind_ == 0) {
+    skip();
+  } else {
+    at_ = inner.closed_ ? inner.at_ : end_;
+  }
 }
 
 bool JsonSkim::read_value(std::string_view& value) {

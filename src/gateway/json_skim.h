@@ -28,12 +28,31 @@ class JsonSkim {
   // Keys without their quotes, not unescaped; values without white space around.
   bool next(std::string_view& key, std::string_view& value);
   bool next_item(std::string_view& value);
-  bool next_value(std::string_view& value) { return read_value(value); }  // after at_value()
   size_t value_offset() const { return value_offset_; }  // of the last value
+
+  // The same in two steps, so that a value can be walked instead of skipped:
+  //   while (outer.next_key(key)) {
+  //     if (key == "usage") {
+  //       JsonSkim inner = outer.enter();
+  //       while (inner.next(k, v)) ...          // to its end
+  //       outer.leave(inner);                  // REQUIRES: inner was walked to its end
+  //     } else {
+  //       outer.skip();                          // or read_value(value)
+  //     }
+  //   }
+  bool next_key(std::string_view& key);
+  bool next_place();  // of an array: whether there is another item
+  JsonSkim enter();
+  void leave(const JsonSkim& inner);
+  void skip() {
+    std::string_view value;
+    (void)read_value(value);
+  }
+  bool read_value(std::string_view& value);
+  void skip_rest();  // of this object or array, to behind its end
 
  private:
   JsonSkim() = default;
-  bool read_value(std::string_view& value);
   void skip_space();
 
   const char* begin_ = nullptr;

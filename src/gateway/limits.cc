@@ -494,6 +494,16 @@ LimitSetPtr LimitRegistry::get(LimitScope scope, std::string_view name,
   return set;
 }
 
+LimitRegistry::Spent LimitRegistry::spent(LimitScope scope, int64_t wall_ns) const {
+  const std::shared_lock lock(mutex_);
+  Spent out;
+  for (const auto& [name, set] : map(scope)) {
+    out.today += set->budget.spent_today(wall_ns);
+    out.this_month += set->budget.spent_this_month(wall_ns);
+  }
+  return out;
+}
+
 void LimitRegistry::erase(LimitScope scope, std::string_view name) {
   const std::unique_lock lock(mutex_);
   if (const auto at = map(scope).find(name); at != map(scope).end()) map(scope).erase(at);

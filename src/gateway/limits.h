@@ -234,6 +234,11 @@ class LimitRegistry {
   // The set, made on first sight; its limits become `limits` where they differ.
   LimitSetPtr get(LimitScope scope, std::string_view name, const model::Limits& limits);
   LimitSetPtr find(LimitScope scope, std::string_view name) const;  // null: none
+  // Over all sets of the scope.
+  struct Spent {
+    int64_t today = 0, this_month = 0;  // nanodollars
+  };
+  Spent spent(LimitScope scope, int64_t wall_ns) const;
   // A key that was revoked, a model that is gone.
   void erase(LimitScope scope, std::string_view name);
 

@@ -55,36 +55,43 @@ struct RawUsage {
   bool any() const { return input >= 0 || output >= 0 || seconds >= 0; }
 };
 
-void read_details(std::string_view value, int64_t& audio, int64_t& cached, int64_t& reasoning) {
-  JsonSkim details(value);
-  if (!details.is_object()) return;
+void read_details(JsonSkim& outer, int64_t& audio, int64_t& cached, int64_t& reasoning) {
+  JsonSkim details = outer.enter();
   std::string_view key;
   std::string_view count;
-  while (details.next(key, count)) {
+  while (details.is_object() && details.next(key, count)) {
     if (key == "cached_tokens") read_count(cached, count);
     if (key == "audio_tokens") read_count(audio, count);
     if (key == "reasoning_tokens") read_count(reasoning, count);
   }
+  if (!details.is_object()) details.skip_rest();
+  outer.leave(details);
 }
 
-RawUsage read_raw(std::string_view value) {
+RawUsage read_raw(JsonSkim& usage) {
   RawUsage out;
-  JsonSkim usage(value);
   if (!usage.is_object()) return out;
   std::string_view key;
   std::string_view count;
   int64_t unused = -1;
-  while (usage.next(key, count)) {
+  while (usage.next_key(key)) {
+    if (key.ends_with("_details")) {
+      if (key == "prompt_tokens_details" || key == "input_tokens_details" ||
+          key == "input_token_details") {
+        read_details(usage, out.audio_input, out.cached, unused);
+      } else if (key == "completion_tokens_details" || key == "output_tokens_details" ||
+                 key == "output_token_details") {
+        read_details(usage, out.audio_output, unused, out.reasoning);
+      } else {
+        usage.skip();
+      }
+      continue;
+    }
+    if (!usage.read_value(count)) break;
     if (key == "prompt_tokens" || key == "input_tokens") {
       read_count(out.input, count);
     } else if (key == "completion_tokens" || key == "output_tokens") {
       read_count(out.output, count);
-    } else if (key == "prompt_tokens_details" || key == "input_tokens_details" ||
-               key == "input_token_details") {
-      read_details(count, out.audio_input, out.cached, unused);
-    } else if (key == "completion_tokens_details" || key == "output_tokens_details" ||
-               key == "output_token_details") {
-      read_details(count, out.audio_output, unused, out.reasoning);
     } else if (key == "cache_read_input_tokens") {
       read_count(out.cache_read, count);
     } else if (key == "cache_creation_input_tokens") {
@@ -195,18 +202,15 @@ void read_logprobs(std::string_view value, double& sum, int64_t& count) {
   }
 }
 
-void read_whole_choices(std::string_view value, Usage& out) {
-  JsonSkim choices(value);
-  if (!choices.is_array()) return;
+void read_whole_choices(JsonSkim& outer, Usage& out) {
+  JsonSkim choices = outer.enter();
   double sum = 0;
   int64_t count = 0;
-  std::string_view choice;
-  while (choices.next_item(choice)) {
-    JsonSkim members(choice);
-    if (!members.is_object()) continue;
+  while (choices.is_array() && choices.next_place()) {
+    JsonSkim members = choices.enter();
     std::string_view key;
     std::string_view member;
-    while (members.next(key, member)) {
+    while (members.is_object() && members.next(key, member)) {
       // The first choice speaks for all.
       if (key == "finish_reason" && out.finish_reason.empty()) {
         assign_string(out.finish_reason, member);
@@ -214,7 +218,11 @@ void read_whole_choices(std::string_view value, Usage& out) {
         read_logprobs(member, sum, count);
       }
     }
+    if (!members.is_object()) members.skip_rest();
+    choices.leave(members);
   }
+  if (!choices.is_array()) choices.skip_rest();
+  outer.leave(choices);
   if (count > 0) out.confidence = sum / static_cast<double>(count);
 }
 
@@ -241,11 +249,9 @@ void read_incomplete(std::string_view value, Usage& out) {
 // The members that a reply, and the "response" or "message" of an event, share.
 void read_member(Operation operation, std::string_view key, std::string_view value, Usage& out) {
   if (key == "usage") {
-    if (is_object(value)) apply_raw(operation, read_raw(value), out);
+    (void)read_usage_object(operation, value, out);
   } else if (key == "model") {
     assign_string(out.model, value);
-  } else if (key == "choices") {
-    read_whole_choices(value, out);
   } else if (key == "error") {
     if (!is_null(value)) read_error(value, out);
   } else if (key == "service_tier") {
@@ -270,7 +276,19 @@ bool read_members(Operation operation, std::string_view json, Usage& out) {
   if (!members.is_object()) return false;
   std::string_view key;
   std::string_view value;
-  while (members.next(key, value)) read_member(operation, key, value, out);
+  while (members.next_key(key)) {
+    if (key == "choices") {
+      read_whole_choices(members, out);
+    } else if (key == "usage") {
+      JsonSkim usage = members.enter();
+      const RawUsage raw = read_raw(usage);
+      if (usage.closed()) apply_raw(operation, raw, out);  // a cut number is another number
+      if (!usage.is_object()) usage.skip_rest();
+      members.leave(usage);
+    } else if (members.read_value(value)) {
+      read_member(operation, key, value, out);
+    }
+  }
   return members.closed();
 }
 
@@ -283,7 +301,9 @@ bool read_usage(Operation operation, std::string_view body, Usage& out) {
 }
 
 bool read_usage_object(Operation operation, std::string_view usage, Usage& out) {
-  return apply_raw(operation, read_raw(usage), out);
+  JsonSkim members(usage);
+  const RawUsage raw = read_raw(members);
+  return members.closed() && apply_raw(operation, raw, out);
 }
 
 void estimate_usage(Usage& usage, size_t prompt_bytes, size_t output_bytes) {
@@ -362,14 +382,13 @@ StreamEvent StreamUsage::on_event(std::string_view type, std::string_view data) 
 }
 
 // Whether the delta carries a part of the reply: any member but the role.
-bool StreamUsage::read_delta(std::string_view delta) {
-  JsonSkim members(delta);
-  if (!members.is_object()) return false;
+bool StreamUsage::read_delta(JsonSkim& outer) {
+  JsonSkim members = outer.enter();
   bool content = false;
   std::string_view key;
   std::string_view value;
-  while (members.next(key, value)) {
-    if (key == "role" || is_null(value)) continue;
+  while (members.is_object() && members.next(key, value)) {
+    if (is_null(value) || key == "role") continue;
     if (is_string(value)) {
       if (value.size() == 2) continue;
       output_bytes_ += value.size() - 2;
@@ -379,24 +398,26 @@ bool StreamUsage::read_delta(std::string_view delta) {
     }
     content = true;
   }
+  if (!members.is_object()) members.skip_rest();
+  outer.leave(members);
   return content;
 }
 
-void StreamUsage::read_choices(std::string_view choices, StreamEvent& out, bool& any) {
-  JsonSkim items(choices);
-  if (!items.is_array()) return;
-  std::string_view choice;
-  while (items.next_item(choice)) {
+void StreamUsage::read_choices(JsonSkim& outer, StreamEvent& out, bool& any) {
+  JsonSkim choices = outer.enter();
+  while (choices.is_array() && choices.next_place()) {
     any = true;
-    JsonSkim members(choice);
-    if (!members.is_object()) continue;
+    JsonSkim members = choices.enter();
     std::string_view key;
     std::string_view value;
-    while (members.next(key, value)) {
-      if (is_null(value)) continue;
+    while (members.is_object() && members.next_key(key)) {
       if (key == "delta") {
-        out.content |= read_delta(value);
-      } else if (key == "text") {
+        out.content |= read_delta(members);
+        continue;
+      }
+      if (!members.read_value(value)) break;
+      if (is_null(value)) continue;
+      if (key == "text") {
         if (is_string(value) && value.size() > 2) {
           out.content = true;
           output_bytes_ += value.size() - 2;
@@ -407,7 +428,11 @@ void StreamUsage::read_choices(std::string_view choices, StreamEvent& out, bool&
         read_logprobs(value, probability_sum_, probability_count_);
       }
     }
+    if (!members.is_object()) members.skip_rest();
+    choices.leave(members);
   }
+  if (!choices.is_array()) choices.skip_rest();
+  outer.leave(choices);
 }
 
 StreamEvent StreamUsage::on_openai_chunk(std::string_view data) {
@@ -426,14 +451,16 @@ StreamEvent StreamUsage::on_openai_chunk(std::string_view data) {
   if (alike) {
     // The prefix ends behind `"choices":`; the array is read here, then the rest.
     members = JsonSkim::at_value(data, same_prefix_.size());
-    if (!members.next_value(value)) return out;
-    read_choices(value, out, any_choice);
+    read_choices(members, out, any_choice);
   }
-  while (members.next(key, value)) {
+  while (members.next_key(key)) {
     if (key == "choices") {
       if (plain && !alike) same_prefix_.assign(data.substr(0, members.value_offset()));
-      read_choices(value, out, any_choice);
-    } else if (key == "usage") {
+      read_choices(members, out, any_choice);
+      continue;
+    }
+    if (!members.read_value(value)) break;
+    if (key == "usage") {
       plain = false;
       if (is_object(value)) told_usage = read_usage_object(operation_, value, usage_);
     } else if (key == "error") {

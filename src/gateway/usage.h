@@ -15,6 +15,8 @@
 
 namespace gatehouse::gateway {
 
+class JsonSkim;
+
 struct Usage {
   // input_tokens holds all of the prompt, the cached, cache-written and audio
   // parts included; output_tokens all of the reply, reasoning and audio
@@ -91,8 +93,8 @@ class StreamUsage {
   StreamEvent on_typed_event(std::string_view type, std::string_view data);
   StreamEvent on_message_event(std::string_view type, std::string_view data);
   StreamEvent fail(std::string_view error);
-  void read_choices(std::string_view choices, StreamEvent& out, bool& any);
-  bool read_delta(std::string_view delta);
+  void read_choices(JsonSkim& outer, StreamEvent& out, bool& any);
+  bool read_delta(JsonSkim& outer);
 
   Operation operation_;
   Usage usage_;

@@ -154,6 +154,11 @@ Result<Key> KeyStore::get(std::string_view id) const {
   return std::move(held.key);
 }
 
+size_t KeyStore::count() const {
+  const std::lock_guard lock(mutex_);
+  return keys_.size();
+}
+
 std::vector<Key> KeyStore::list() const {
   const std::lock_guard lock(mutex_);
   std::vector<Key> out;

@@ -85,6 +85,7 @@ class KeyStore {
   Result<NewKey> create(const KeySpec& spec, std::string_view created_by);
   Result<Key> get(std::string_view id) const;
   std::vector<Key> list() const;  // newest first
+  size_t count() const;           // revoked ones too
   // A new secret; the old one holds for another overlap_ms, 0: not at all. One
   // old secret at a time: an older one ends.
   Result<NewKey> rotate(std::string_view id, int64_t overlap_ms);

@@ -153,8 +153,7 @@ Task<bool> Http1Connection::prepare(std::optional<IpAddress> address) {
   const Status shaken = co_await socket_.handshake(deadline_ms, &closing_);
   if (!shaken.ok()) {
     context_->counters.bad_requests.fetch_add(1, std::memory_order_relaxed);
-    log_debug("TLS handshake failed",
-              {{"peer", peer_.address}, {"reason", shaken.message()}});
+    log_debug("TLS handshake failed", {{"peer", peer_.address}, {"reason", shaken.message()}});
   }
   co_return shaken.ok();
 }

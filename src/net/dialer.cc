@@ -265,7 +265,12 @@ Task<Result<int>> Dialer::dial(Loop& loop, const std::string& host, uint16_t por
   Result<Addresses> open = state->permitted(host, *resolved, reach);
   if (!open.ok()) co_return open.status();
   const Addresses order = interleave(*open);
+  const std::string where = host + ":" + std::to_string(port);
+  co_return co_await dial_any(loop, order, port, where, deadline_ms, cancel);
+}
 
+Task<Result<int>> dial_any(Loop& loop, std::span<const IpAddress> order, uint16_t port,
+                           std::string where, int64_t deadline_ms, Cancel* cancel) {
   const auto race = std::make_shared<Race>(loop);
   Wake wake = Wake::kReady;
   size_t next = 0;
@@ -286,7 +291,6 @@ Task<Result<int>> Dialer::dial(Loop& loop, const std::string& host, uint16_t por
   }
   race->stop.fire();
   if (race->winner >= 0) co_return std::exchange(race->winner, -1);
-  const std::string where = host + ":" + std::to_string(port);
   if (wake != Wake::kReady) co_return wake_status(wake, "connect to " + where);
   co_return unavailable("cannot connect to " + where + ": " + race->failure);
 }

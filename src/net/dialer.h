@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "base/pool.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "net/ip_address.h"
 #include "net/options.h"
 
 namespace gatehouse::net {
@@ -41,5 +43,11 @@ class Dialer {
   struct State;
   std::shared_ptr<State> state_;
 };
+
+// The race alone: connects to the first of `order` that answers, starting one
+// attempt every 250 ms or when one fails. `where` is for messages. `order` lives
+// until the end.
+Task<Result<int>> dial_any(Loop& loop, std::span<const IpAddress> order, uint16_t port,
+                           std::string where, int64_t deadline_ms, Cancel* cancel);
 
 }  // namespace gatehouse::net

@@ -40,8 +40,7 @@ void Http1Exchange::stop_if_older(int64_t now_ns) {
   }
 }
 
-Task<void> Http1Exchange::refuse_connection(Http1Connection& connection,
-                                            std::string_view message) {
+Task<void> Http1Exchange::refuse_connection(Http1Connection& connection, std::string_view message) {
   connection_ = &connection;
   socket_ = &connection.socket();
   config_ = context_.config;

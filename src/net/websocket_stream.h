@@ -64,11 +64,11 @@ class WebSocket {
   Socket& socket_;
   const WebSocketOptions options_;
   WebSocketDecoder decoder_;
-  std::string in_;       // bytes read and not yet decoded, from at_ on
+  std::string in_;  // bytes read and not yet decoded, from at_ on
   size_t at_ = 0;
   std::string message_;
   bool message_taken_ = false;
-  std::string out_;      // frames to be sent
+  std::string out_;  // frames to be sent
   bool writing_ = false;
   Event written_;
   bool closing_ = false;

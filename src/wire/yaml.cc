@@ -11,6 +11,8 @@
 #include <memory>
 #include <unordered_map>
 
+#include "wire/yaml_strict.h"
+
 namespace gatehouse::wire {
 
 namespace {
@@ -360,7 +362,13 @@ Result<YamlStream> parse_yaml(std::string_view text, const YamlOptions& options)
     return builder.error({},
                          "the text is longer than " + std::to_string(options.bytes_max) + " bytes");
   }
-  const std::string_view prepared = text;
+  const YamlPrepared prepared_text = prepare_yaml(text);
+  if (prepared_text.error_line) {
+    return builder.error({static_cast<uint32_t>(*prepared_text.error_line + 1), 1},
+                         prepared_text.error);
+  }
+  const std::string& prepared = prepared_text.text;
+  YamlStrictness strictness(prepared);
   yaml_parser_t parser;
   if (yaml_parser_initialize(&parser) == 0)
     return resource_exhausted("no memory for a YAML parser");
@@ -377,6 +385,9 @@ Result<YamlStream> parse_yaml(std::string_view text, const YamlOptions& options)
     }
     const std::unique_ptr<yaml_event_t, void (*)(yaml_event_t*)> event_end(&event,
                                                                            yaml_event_delete);
+    if (const char* wrong = strictness.check(event)) {
+      return builder.error(YamlBuilder::mark_of(event.start_mark), wrong);
+    }
     RETURN_IF_ERROR(builder.handle(event));
     ended = event.type == YAML_STREAM_END_EVENT;
   }

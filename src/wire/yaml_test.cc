@@ -102,6 +102,21 @@ TEST(Yaml, BoundsAliasesDepthAndSize) {
   EXPECT_FALSE(parse_yaml("a: 0123456789", small).ok());
 }
 
+TEST(Yaml, IsAsStrictAsYaml12AroundLibyaml) {
+  for (const char* bad :
+       {"[a, b]#c", "[a,#c\nb]", "a: >#c\n  x", "a: \"b\nc\"", "a: [b,\nc]", "[-]",
+        "a #c\n%YAML 1.2\n---\n", "%YAML 1.2#c\n---\n", "%FOO\nbare", "%YAML 2.0\n---\n"}) {
+    EXPECT_FALSE(parse_yaml(bad).ok()) << bad;
+  }
+  for (const char* good : {"[a, b] #c", "a: [\n  b\n]", "a: \"b\n c\"", "\"a\nb\"", "- #c\n  a",
+                           "%FOO bar\n---\na", "%YAML 1.2 #c\n---\na", "a\n...\nb: 1\n", "...\n",
+                           "\xEF\xBB\xBF\"\xC3\xA9\" # \xC3\xA9\n", "a: 'x#y'"}) {
+    EXPECT_TRUE(parse_yaml(good).ok()) << good << parse_yaml(good).status().message();
+  }
+  EXPECT_EQ(parse_yaml("a\n...\n# c\nb\n")->documents().size(), 2u);
+  EXPECT_EQ(parse_yaml("a: |+\n  x\n   ")->documents()[0]->get("a")->value, "x\n \n");
+}
+
 // ---- The public suite ----
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
@@ -274,6 +289,8 @@ std::vector<SuiteCase> suite_cases() {
     if (!file.ok()) continue;
     SuiteCase current;  // a later case takes over what it does not state
     int index = 0;
+    // Marked "skip": what the suite does not want readers to support.
+    if (root_of(*file).items.at(0)->get("skip") != nullptr) continue;
     for (const YamlNode* given : root_of(*file).items) {
       current.id = path.stem().string() + "/" + std::to_string(index++);
       current.fail = given->get("fail") != nullptr;
@@ -285,7 +302,7 @@ std::vector<SuiteCase> suite_cases() {
       };
       take("json", current.json);
       take("tree", current.tree);
-      if (given->get("skip") == nullptr) cases.push_back(current);
+      cases.push_back(current);
     }
   }
   return cases;
@@ -320,24 +337,23 @@ std::string judge(const SuiteCase& given) {
 }
 
 // Where libyaml 0.2.5, which follows YAML 1.1, does not do as the suite of 1.2
-// marks: by what it does instead.
+// marks even behind yaml_strict.h: by what it does instead. None of them reads
+// a text as something else without the text being a rarity of the syntax.
 const std::map<std::string_view, std::vector<std::string_view>> kKnown = {
     {"refuses an implicit key or value that is empty, or a ':' beside its key",
-     {"2JQS/0", "4ABK/0", "4MUZ/0", "4MUZ/1", "4MUZ/2", "58MP/0", "5MUD/0", "5T43/0", "6M2F/0",
-      "9SA2/0", "CFD4/0", "DBG4/0", "FRK4/0", "HM87/0", "K3WX/0", "M2N8/0", "NHX8/0", "NJ66/0",
-      "NKF9/0", "QT73/0", "S3PD/0", "SM9W/1", "UKK6/0", "UT92/0", "VJP3/1", "2SXE/0"}},
+     {"2JQS/0", "4ABK/0", "4MUZ/0", "4MUZ/1", "4MUZ/2", "58MP/0", "5MUD/0", "5T43/0",
+      "6M2F/0", "9SA2/0", "CFD4/0", "DBG4/0", "FRK4/0", "HM87/0", "K3WX/0", "M2N8/0",
+      "NHX8/0", "NJ66/0", "NKF9/0", "S3PD/0", "SM9W/1", "UKK6/0", "UT92/0", "VJP3/1"}},
     {"refuses tabs between tokens, and in empty lines",
      {"6BCT/0", "6CA3/0", "96NN/0", "96NN/1", "A2M4/0", "DK95/0", "DK95/3", "DK95/4", "Q5MG/0",
       "R4YG/0", "Y79Y/1", "Y79Y/10"}},
-    {"refuses directives it does not know, and versions above 1.1",
-     {"2LFX/0", "6LVF/0", "BEC7/0", "MUS6/5", "MUS6/6", "W4TN/0", "ZYU8/1", "ZYU8/2", "ZYU8/3"}},
-    {"refuses a bare document after the first", {"7Z25/0", "DK3J/0", "FP8R/0", "HWV9/0", "M7A3/0"}},
-    {"allows fewer characters in an anchor's name", {"8XYN/0", "W5VH/0", "Y2GN/0"}},
-    {"reads a last line without its end differently", {"JEF9/2", "L24T/1"}},
-    {"reads '?' and ':' in flow collections differently", {"652Z/0", "HM87/1", "RR7F/0", "652Z/0"}},
-    {"accepts a '#' or text that touches a token, or lines that are indented too little",
-     {"9C9N/0", "9HCY/0", "9JBA/0", "CVW2/0", "DK95/1", "EB22/0", "G5U8/0", "MUS6/0", "MUS6/1",
-      "QB6E/0", "RHX7/0", "S98Z/0", "SU5Z/0", "X4QW/0", "Y79Y/3", "YJV2/0"}},
+    {"takes '%' at the beginning of any line for a directive", {"M7A3/0", "W4TN/0"}},
+    {"refuses a block scalar at the top that is not indented", {"DK3J/0", "FP8R/0"}},
+    {"knows ASCII letters, digits, '-' and '_' alone in an anchor's name",
+     {"2SXE/0", "8XYN/0", "W5VH/0", "Y2GN/0"}},
+    {"takes '?' before a word in a flow collection for a key's indicator",
+     {"652Z/0", "HM87/1", "RR7F/0"}},
+    {"accepts empty lines that are indented more than the text of a block scalar", {"S98Z/0"}},
 };
 
 TEST(YamlSuite, CasesDoAsMarked) {

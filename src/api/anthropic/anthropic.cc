@@ -98,7 +98,7 @@ Task<void> Anthropic::call(gateway::Worker& worker, net::Exchange& exchange) {
     error.kind = ErrorKind::kInvalidRequest;
     error.code = "invalid_request";
     error.message = parsed.message();
-    co_await send_error(exchange, dialect_, std::move(error));
+    co_await send_error(exchange, dialect_, error);
     co_return;
   }
   co_await gate_.gateway.call(worker, exchange, call);

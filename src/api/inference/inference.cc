@@ -132,7 +132,7 @@ Task<void> Inference::call(gateway::Worker& worker, net::Exchange& exchange,
     error.kind = ErrorKind::kInvalidRequest;
     error.code = "invalid_request";
     error.message = parsed.message();
-    co_await send_error(exchange, words, std::move(error));
+    co_await send_error(exchange, words, error);
     co_return;
   }
   co_await gate_.gateway.call(worker, exchange, call);

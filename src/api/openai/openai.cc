@@ -33,7 +33,7 @@ Task<void> OpenAi::call(gateway::Worker& worker, net::Exchange& exchange, const 
     error.kind = ErrorKind::kInvalidRequest;
     error.code = "invalid_request";
     error.message = parsed.message();
-    co_await send_error(exchange, dialect_, std::move(error));
+    co_await send_error(exchange, dialect_, error);
     co_return;
   }
   co_await gate_.gateway.call(worker, exchange, call);
@@ -49,7 +49,7 @@ Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
       net::multipart_boundary(exchange.request().headers.get("content-type"));
   if (!boundary) {
     error.message = "this path takes multipart/form-data with a boundary";
-    co_await send_error(exchange, dialect_, std::move(error));
+    co_await send_error(exchange, dialect_, error);
     co_return;
   }
   gateway::FormBody form(exchange, *boundary, worker.snapshot->config.form_bytes_max);
@@ -61,7 +61,7 @@ Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
       error.code = "body_too_large";
     }
     error.message = named.status().message();
-    co_await send_error(exchange, dialect_, std::move(error));
+    co_await send_error(exchange, dialect_, error);
     co_return;
   }
   call.model = std::move(*named);
@@ -71,7 +71,7 @@ Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
   }
   if (call.model.empty()) {
     error.message = "the form has no field `model`; name one that GET /v1/models lists";
-    co_await send_error(exchange, dialect_, std::move(error));
+    co_await send_error(exchange, dialect_, error);
     co_return;
   }
   call.form = &form;
@@ -110,7 +110,7 @@ Task<void> OpenAi::models(gateway::Worker& worker, net::Exchange& exchange, std:
     error.code = "model_not_found";
     error.message = "this model does not exist, or this key may not use it; GET /v1/models lists "
                     "the models that it may use";
-    co_await send_error(exchange, dialect_, std::move(error));
+    co_await send_error(exchange, dialect_, error);
     co_return;
   }
   net::Reply reply;
