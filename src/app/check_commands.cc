@@ -7,7 +7,6 @@
 #include "app/stores.h"
 #include "gateway/price.h"
 #include "identity/audit.h"
-#include "identity/catalog_objects.h"
 #include "store/record_log.h"
 
 namespace gatehouse::app {
@@ -78,8 +77,7 @@ int audit_command(std::span<const std::string_view> words) {
   options.background = false;
   auto records = store::RecordLog::open(options);
   if (!records.ok()) return failed(records.status());
-  identity::CatalogObjects objects(**catalog);
-  const auto report = identity::verify_audit(**records, &objects);
+  const auto report = identity::verify_audit(**records, catalog->get());
   if (!report.ok()) return failed(report.status());
   std::printf("%llu entries, %llu to %llu, %llu anchors passed, last hash %s\n",
               static_cast<unsigned long long>(report->entries),

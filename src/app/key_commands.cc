@@ -10,7 +10,6 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "identity/authenticator.h"
-#include "identity/catalog_objects.h"
 #include "identity/keys.h"
 #include "identity/roles.h"
 #include "identity/sessions.h"
@@ -128,9 +127,8 @@ int key_command(std::span<const std::string_view> words) {
   if (!catalog.ok()) return fail("key", catalog.status().message());
   const model::Clock& clock = model::system_clock();
   model::Registry registry;
-  identity::CatalogObjects objects(**catalog);
   identity::Authenticator authenticator(clock, {}, registry);
-  identity::KeyStore keys(objects, authenticator, clock, registry);
+  identity::KeyStore keys(**catalog, authenticator, clock, registry);
   if (const Status loaded = keys.load(); !loaded.ok()) return fail("key", loaded.message());
 
   const std::string& verb = arguments.rest()[0];
@@ -169,8 +167,7 @@ int login_link_command(std::span<const std::string_view> words) {
   const Config& config = *file.loaded.config;
   auto catalog = open_catalog(config.storage);
   if (!catalog.ok()) return fail("login-link", catalog.status().message());
-  identity::CatalogObjects objects(**catalog);
-  auto link = identity::new_login_link(objects, model::system_clock(), config.access.sessions,
+  auto link = identity::new_login_link(**catalog, model::system_clock(), config.access.sessions,
                                        arguments.get("user", identity::kFirstUser));
   if (!link.ok()) return fail("login-link", link.status().message());
   std::string base = config.server.public_url;

@@ -62,7 +62,7 @@ void print_welcome(Service& service, bool with_key) {
   const Config config = service.config();
   std::string out = "\n  Gatehouse " GATEHOUSE_VERSION " is listening on " + url + "\n";
   if (service.first_start() || with_key) {
-    auto link = identity::new_login_link(service.objects(), service.clock(), config.access.sessions,
+    auto link = identity::new_login_link(service.catalog(), service.clock(), config.access.sessions,
                                          identity::kFirstUser);
     if (link.ok()) {
       out += "\n  Sign in (works once, for 15 minutes):\n    " + url + "/login?token=" + *link + "\n";

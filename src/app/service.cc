@@ -6,7 +6,6 @@
 #include "app/stores.h"
 #include "base/log.h"
 #include "gateway/health.h"
-#include "identity/catalog_objects.h"
 
 namespace gatehouse::app {
 
@@ -51,21 +50,20 @@ Status Service::open_stores(const Config& config) {
 }
 
 Status Service::build_identity(const Config& config) {
-  objects_ = std::make_unique<identity::CatalogObjects>(*catalog_);
   authenticator_ =
       std::make_unique<identity::Authenticator>(clock_, config.access.lockout, registry_);
   ASSIGN_OR_RETURN(auto access,
                    identity::AccessList::parse(config.access.allow, config.access.deny));
   authenticator_->set_access(std::move(access));
-  keys_ = std::make_unique<identity::KeyStore>(*objects_, *authenticator_, clock_, registry_);
+  keys_ = std::make_unique<identity::KeyStore>(*catalog_, *authenticator_, clock_, registry_);
   RETURN_IF_ERROR(keys_->load().with_context("keys"));
-  users_ = std::make_unique<identity::UserStore>(*objects_, pool_, authenticator_->lockout(), clock_);
+  users_ = std::make_unique<identity::UserStore>(*catalog_, pool_, authenticator_->lockout(), clock_);
   RETURN_IF_ERROR(users_->load().with_context("users"));
-  sessions_ = std::make_unique<identity::SessionStore>(*objects_, *users_,
+  sessions_ = std::make_unique<identity::SessionStore>(*catalog_, *users_,
                                                        authenticator_->lockout(), clock_,
                                                        config.access.sessions, registry_);
   RETURN_IF_ERROR(sessions_->load().with_context("sessions"));
-  ASSIGN_OR_RETURN(audit_, identity::AuditLog::open(*records_, *records_, *objects_, clock_,
+  ASSIGN_OR_RETURN(audit_, identity::AuditLog::open(*records_, *records_, *catalog_, clock_,
                                                     registry_));
   authenticator_->on_refusal([this](const identity::Refusal& refusal) {
     identity::AuditEntry entry;
@@ -192,8 +190,16 @@ std::string Service::url() const {
 
 void Service::keep_house(int64_t second) {
   reloader_->reload_if_changed();
-  Status reread = keys_->load();
-  if (!reread.ok()) log_error("keys", {});
+  // Another process (`gatehouse key create`) may have changed the catalog.
+  if (const auto version = catalog_->data_version(); version.ok() && *version != catalog_version_) {
+    catalog_version_ = *version;
+    if (const Status loaded = keys_->load(); !loaded.ok()) {
+      log_error("keys were not read again", {{"reason", loaded.message()}});
+    }
+    if (const Status loaded = users_->load(); !loaded.ok()) {
+      log_error("users were not read again", {{"reason", loaded.message()}});
+    }
+  }
   Status done = audit_->flush();
   if (!done.ok()) log_error("the audit log was not flushed", {{"reason", done.message()}});
   if (second % kSaveLimitsEverySeconds == 0) {

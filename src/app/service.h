@@ -43,7 +43,7 @@ class Service {
   // Base URL for people.
   std::string url() const;
   identity::KeyStore& keys() { return *keys_; }
-  identity::Objects& objects() { return *objects_; }
+  model::Catalog& catalog() { return *catalog_; }
   const model::Clock& clock() const { return clock_; }
   bool first_start() const { return first_start_; }
 
@@ -67,7 +67,6 @@ class Service {
   std::unique_ptr<catalog::SqliteCatalog> catalog_;
   int64_t catalog_version_ = 0;
 
-  std::unique_ptr<identity::Objects> objects_;
   std::unique_ptr<identity::Authenticator> authenticator_;
   std::unique_ptr<identity::KeyStore> keys_;
   std::unique_ptr<identity::UserStore> users_;

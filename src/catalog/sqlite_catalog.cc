@@ -254,4 +254,13 @@ Result<std::string> SqliteCatalog::get_snapshot(std::string_view name) const {
   return read.text(0);
 }
 
+Result<int64_t> SqliteCatalog::data_version() const {
+  std::lock_guard lock(read_mutex_);
+  ASSIGN_OR_RETURN(sqlite3_stmt* const statement, reader_->prepare("PRAGMA data_version"));
+  Execution execution(*reader_, statement);
+  ASSIGN_OR_RETURN(const bool row, execution.next());
+  if (!row) return internal_error("the catalog gave no data version");
+  return execution.integer(0);
+}
+
 }  // namespace gatehouse::catalog

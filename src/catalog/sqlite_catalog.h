@@ -31,6 +31,10 @@ class SqliteCatalog : public model::Catalog {
   Status put_snapshot(std::string_view name, std::string_view bytes) override;
   Result<std::string> get_snapshot(std::string_view name) const override;
 
+  // A number that differs from the last one when anything was changed in
+  // between, by another process too. Costs no read of the file.
+  Result<int64_t> data_version() const;
+
  private:
   SqliteCatalog(const model::Clock& clock, std::unique_ptr<Connection> writer,
                 std::unique_ptr<Connection> reader)

@@ -89,10 +89,10 @@ Result<AuditEntry> audit_entry(const model::Record& record) {
   return entry;
 }
 
-AuditLog::AuditLog(model::Appender& appender, Objects& objects, const model::Clock& clock,
+AuditLog::AuditLog(model::Appender& appender, model::Catalog& catalog, const model::Clock& clock,
                    model::Registry& registry)
     : appender_(appender),
-      objects_(objects),
+      catalog_(catalog),
       clock_(clock),
       written_(registry.counter("gatehouse_identity_audit_entries", "Audit entries written.", {})),
       folded_(registry.counter("gatehouse_identity_audit_folded",
@@ -101,10 +101,10 @@ AuditLog::AuditLog(model::Appender& appender, Objects& objects, const model::Clo
                                "Audit entries that could not be written.", {})) {}
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(model::Appender& appender,
-                                                 const model::Reader& reader, Objects& objects,
-                                                 const model::Clock& clock,
+                                                 const model::Reader& reader,
+                                                 model::Catalog& catalog, const model::Clock& clock,
                                                  model::Registry& registry) {
-  std::unique_ptr<AuditLog> log(new AuditLog(appender, objects, clock, registry));
+  std::unique_ptr<AuditLog> log(new AuditLog(appender, catalog, clock, registry));
   RETURN_IF_ERROR(log->recover(reader).with_context("audit log"));
   return log;
 }
@@ -127,7 +127,7 @@ Status AuditLog::recover(const model::Reader& reader) {
   };
   const model::Selector selector{{{model::Matcher::Op::kEqual, "stream", "audit"}}};
   RETURN_IF_ERROR(reader.read(selector, {}, model::Order::kNewestFirst, newest));
-  ASSIGN_OR_RETURN(const std::vector<AuditAnchor> anchors, load_anchors(objects_));
+  ASSIGN_OR_RETURN(const std::vector<AuditAnchor> anchors, load_anchors(catalog_));
   if (!anchors.empty()) {
     const AuditAnchor& last = anchors.back();
     anchored_ = last.sequence;
@@ -200,7 +200,7 @@ Status AuditLog::append_locked(AuditEntry entry) {
 
 Status AuditLog::store_anchor() {
   // The entry itself is safe; an anchor that fails is tried again with the next.
-  if (Status status = add_anchor(objects_, {sequence_, head_}); !status.ok()) {
+  if (Status status = add_anchor(catalog_, {sequence_, head_}); !status.ok()) {
     log_warning("an audit anchor could not be stored", {{"reason", status.message()}});
     return {};
   }
@@ -354,10 +354,10 @@ class Verifier {
 
 }  // namespace
 
-Result<AuditReport> verify_audit(const model::Reader& reader, Objects* objects) {
+Result<AuditReport> verify_audit(const model::Reader& reader, model::Catalog* catalog) {
   std::vector<AuditAnchor> anchors;
-  if (objects != nullptr) {
-    ASSIGN_OR_RETURN(anchors, load_anchors(*objects));
+  if (catalog != nullptr) {
+    ASSIGN_OR_RETURN(anchors, load_anchors(*catalog));
   }
   Verifier verifier(std::move(anchors));
   // By position, not by time: the order of the chain is that of the appends.

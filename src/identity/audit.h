@@ -35,7 +35,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "identity/objects.h"
+#include "model/catalog.h"
 #include "model/clock.h"
 #include "model/metrics.h"
 #include "model/stream.h"
@@ -80,8 +80,8 @@ struct AuditReport {
   std::string last_hash;  // hex: to be noted elsewhere
 };
 
-// Reads the whole chain. Without `objects` anchors are not looked at.
-Result<AuditReport> verify_audit(const model::Reader& reader, Objects* objects);
+// Reads the whole chain. Without `catalog` anchors are not looked at.
+Result<AuditReport> verify_audit(const model::Reader& reader, model::Catalog* catalog);
 
 class AuditLog {
  public:
@@ -96,8 +96,8 @@ class AuditLog {
 
   // Recovers the head from the log.
   static Result<std::unique_ptr<AuditLog>> open(model::Appender& appender,
-                                                const model::Reader& reader, Objects& objects,
-                                                const model::Clock& clock,
+                                                const model::Reader& reader,
+                                                model::Catalog& catalog, const model::Clock& clock,
                                                 model::Registry& registry);
 
   // Durable when it returns ok (as model::Appender has it). A change must not be
@@ -112,7 +112,7 @@ class AuditLog {
   uint64_t sequence() const;
 
  private:
-  AuditLog(model::Appender& appender, Objects& objects, const model::Clock& clock,
+  AuditLog(model::Appender& appender, model::Catalog& catalog, const model::Clock& clock,
            model::Registry& registry);
   Status recover(const model::Reader& reader);
   Status append_locked(AuditEntry entry);
@@ -126,7 +126,7 @@ class AuditLog {
   };
 
   model::Appender& appender_;
-  Objects& objects_;
+  model::Catalog& catalog_;
   const model::Clock& clock_;
   model::Counter& written_;
   model::Counter& folded_;

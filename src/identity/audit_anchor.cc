@@ -40,22 +40,22 @@ void thin(std::vector<AuditAnchor>& anchors) {
 
 }  // namespace
 
-Result<std::vector<AuditAnchor>> load_anchors(Objects& objects) {
-  const auto object = objects.get(kKind, kId);
+Result<std::vector<AuditAnchor>> load_anchors(model::Catalog& catalog) {
+  const auto object = catalog.get(kKind, kId);
   if (!object.ok()) {
     if (object.status().code() == Code::kNotFound) return std::vector<AuditAnchor>{};
     return object.status();
   }
-  return decode(object->json);
+  return decode(object->body);
 }
 
-Status add_anchor(Objects& objects, const AuditAnchor& anchor) {
+Status add_anchor(model::Catalog& catalog, const AuditAnchor& anchor) {
   std::vector<AuditAnchor> anchors;
   uint64_t version = 0;
-  const auto object = objects.get(kKind, kId);
+  const auto object = catalog.get(kKind, kId);
   if (object.ok()) {
     version = object->version;
-    ASSIGN_OR_RETURN(anchors, decode(object->json));
+    ASSIGN_OR_RETURN(anchors, decode(object->body));
   } else if (object.status().code() != Code::kNotFound) {
     return object.status();
   }
@@ -71,7 +71,7 @@ Status add_anchor(Objects& objects, const AuditAnchor& anchor) {
     json.end_object();
   }
   json.end_array().end_object();
-  const auto stored = objects.put(kKind, kId, out, version);
+  const auto stored = catalog.put(kKind, kId, out, version, {});
   return stored.ok() ? Status() : stored.status();
 }
 

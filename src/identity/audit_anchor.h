@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "identity/objects.h"
+#include "model/catalog.h"
 
 namespace gatehouse::identity {
 
@@ -21,7 +21,7 @@ struct AuditAnchor {
 inline constexpr size_t kAnchorsKept = 256;  // 25 KB of JSON
 
 // Ascending by sequence; empty where there are none yet.
-Result<std::vector<AuditAnchor>> load_anchors(Objects& objects);
-Status add_anchor(Objects& objects, const AuditAnchor& anchor);
+Result<std::vector<AuditAnchor>> load_anchors(model::Catalog& catalog);
+Status add_anchor(model::Catalog& catalog, const AuditAnchor& anchor);
 
 }  // namespace gatehouse::identity

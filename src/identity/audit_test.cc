@@ -4,8 +4,8 @@
 
 #include <thread>
 
+#include "identity/memory_catalog.h"
 #include "identity/memory_log.h"
-#include "identity/memory_objects.h"
 
 namespace gatehouse::identity {
 namespace {
@@ -20,7 +20,7 @@ class FakeClock : public model::Clock {
 class AuditTest : public ::testing::Test {
  protected:
   std::unique_ptr<AuditLog> open() {
-    auto log = AuditLog::open(log_, log_, objects_, clock_, registry_);
+    auto log = AuditLog::open(log_, log_, catalog_, clock_, registry_);
     EXPECT_TRUE(log.ok()) << log.status().to_string();
     return std::move(*log);
   }
@@ -40,7 +40,7 @@ class AuditTest : public ::testing::Test {
       ASSERT_TRUE(log.append(entry(std::to_string(i))).ok());
     }
   }
-  AuditReport verify() { return *verify_audit(log_, &objects_); }
+  AuditReport verify() { return *verify_audit(log_, &catalog_); }
   // Replaces one attribute of an entry.
   void tamper(size_t index, std::string_view name, model::Value value) {
     const model::Record old = log_.entries[index].record.view();
@@ -54,7 +54,7 @@ class AuditTest : public ::testing::Test {
 
   FakeClock clock_;
   model::Registry registry_;
-  MemoryObjects objects_;
+  MemoryCatalog catalog_;
   MemoryLog log_;
 };
 
@@ -131,7 +131,7 @@ TEST_F(AuditTest, CutAtTheEndIsFound) {
 
 TEST_F(AuditTest, AChainWrittenAnewIsFound) {
   write(*open(), 100);  // an anchor at 64
-  MemoryObjects other;
+  MemoryCatalog other;
   log_.entries.clear();
   auto forged = AuditLog::open(log_, log_, other, clock_, registry_);
   write(**forged, 100);

@@ -74,9 +74,9 @@ std::string KeyStore::encode(const Held& held) {
   return out;
 }
 
-Result<KeyStore::Held> KeyStore::decode(const StoredObject& object) {
+Result<KeyStore::Held> KeyStore::decode(const model::Object& object) {
   if (!valid_key_id(object.id)) return data_loss("its id is no key's");
-  ASSIGN_OR_RETURN(const wire::JsonDocument document, wire::JsonDocument::parse(object.json));
+  ASSIGN_OR_RETURN(const wire::JsonDocument document, wire::JsonDocument::parse(object.body));
   const JsonView root = document.root();
   if (integer(root["format"]) != kFormat) {
     return data_loss("its format is not known to this version");

@@ -37,9 +37,9 @@ KeyState Key::state(int64_t now_ns) const {
   return expires_ns != 0 && now_ns >= expires_ns ? KeyState::kExpired : KeyState::kActive;
 }
 
-KeyStore::KeyStore(Objects& objects, Authenticator& gate, const model::Clock& clock,
+KeyStore::KeyStore(model::Catalog& catalog, Authenticator& gate, const model::Clock& clock,
                    model::Registry& registry)
-    : objects_(objects), gate_(gate), clock_(clock) {
+    : catalog_(catalog), gate_(gate), clock_(clock) {
   for (KeyState state : {KeyState::kActive, KeyState::kExpired, KeyState::kRevoked}) {
     counts_[static_cast<size_t>(state)] =
         &registry.gauge("gatehouse_identity_keys", "Virtual keys, when last one was changed.",
@@ -48,10 +48,10 @@ KeyStore::KeyStore(Objects& objects, Authenticator& gate, const model::Clock& cl
 }
 
 Status KeyStore::load() {
-  ASSIGN_OR_RETURN(const std::vector<StoredObject> stored, objects_.list(kKind));
+  ASSIGN_OR_RETURN(const std::vector<model::Object> stored, catalog_.list(kKind));
   const std::lock_guard lock(mutex_);
   std::map<std::string, Held, std::less<>> keys;
-  for (const StoredObject& object : stored) {
+  for (const model::Object& object : stored) {
     auto held = decode(object);
     if (held.ok() && entry_of(*held).ok()) {
       // What calls left behind outlives a reload.
@@ -244,7 +244,7 @@ Status KeyStore::flush_last_used() {
 }
 
 Status KeyStore::store(Held& held) {
-  ASSIGN_OR_RETURN(held.version, objects_.put(kKind, held.key.id, encode(held), held.version));
+  ASSIGN_OR_RETURN(held.version, catalog_.put(kKind, held.key.id, encode(held), held.version, {}));
   held.stored_last_used_ns = held.key.last_used_ns;
   keys_[held.key.id] = held;
   return {};

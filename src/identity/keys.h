@@ -17,7 +17,7 @@
 
 #include "base/result.h"
 #include "identity/authenticator.h"
-#include "identity/objects.h"
+#include "model/catalog.h"
 #include "model/clock.h"
 #include "model/metrics.h"
 #include "model/principal.h"
@@ -74,7 +74,7 @@ class KeyStore {
   static constexpr size_t kKeysMax = 100'000;
   static constexpr int64_t kOverlapMaxMs = 7 * 24 * 3'600'000LL;
 
-  KeyStore(Objects& objects, Authenticator& gate, const model::Clock& clock,
+  KeyStore(model::Catalog& catalog, Authenticator& gate, const model::Clock& clock,
            model::Registry& registry);
 
   // Reads the catalog and publishes. An object that cannot be read is left out
@@ -109,7 +109,7 @@ class KeyStore {
     std::shared_ptr<KeyActivity> activity;
   };
   static std::string encode(const Held& held);
-  static Result<Held> decode(const StoredObject& object);
+  static Result<Held> decode(const model::Object& object);
   static Result<KeyEntry> entry_of(const Held& held);
   Status check(const Key& key, std::string_view own_id) const;
   Status store(Held& held);  // and into keys_
@@ -117,7 +117,7 @@ class KeyStore {
   Result<Held> find_active(std::string_view id) const;
   void publish();
 
-  Objects& objects_;
+  model::Catalog& catalog_;
   Authenticator& gate_;
   const model::Clock& clock_;
   model::Gauge* counts_[3];

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "identity/memory_objects.h"
+#include "identity/memory_catalog.h"
 #include "identity/roles.h"
 
 namespace gatehouse::identity {
@@ -25,9 +25,9 @@ class KeysTest : public ::testing::Test {
 
   FakeClock clock_;
   model::Registry registry_;
-  MemoryObjects objects_;
+  MemoryCatalog catalog_;
   Authenticator gate_{clock_, {}, registry_};
-  KeyStore keys_{objects_, gate_, clock_, registry_};
+  KeyStore keys_{catalog_, gate_, clock_, registry_};
 };
 
 TEST_F(KeysTest, CreateUseRevoke) {
@@ -87,7 +87,7 @@ TEST_F(KeysTest, EverythingSurvivesARestart) {
   EXPECT_TRUE(keys_.flush_last_used().ok());
 
   Authenticator gate(clock_, {}, registry_);
-  KeyStore other(objects_, gate, clock_, registry_);
+  KeyStore other(catalog_, gate, clock_, registry_);
   ASSERT_TRUE(other.load().ok());
   EXPECT_TRUE(gate.authenticate(made->secret, "192.0.2.1", clock_.now_ns).ok());
   const auto principal = gate.authenticate(rotated->secret, "192.0.2.1", clock_.now_ns);
@@ -103,12 +103,12 @@ TEST_F(KeysTest, EverythingSurvivesARestart) {
 TEST_F(KeysTest, NoSecretIsStored) {
   const NewKey made = make("search");
   const NewKey rotated = *keys_.rotate(made.key.id, 1000);
-  const auto stored = objects_.list("key");
+  const auto stored = catalog_.list("key");
   ASSERT_EQ(stored->size(), 1u);
-  for (const StoredObject& object : *stored) {
+  for (const model::Object& object : *stored) {
     for (const std::string& text : {made.secret, rotated.secret}) {
       for (size_t i = 16; i + 8 < 16 + kKeySecretChars; ++i) {
-        EXPECT_EQ(object.json.find(text.substr(i, 8)), std::string::npos);
+        EXPECT_EQ(object.body.find(text.substr(i, 8)), std::string::npos);
       }
     }
   }
@@ -122,15 +122,15 @@ TEST_F(KeysTest, RefusesWhatMakesNoSense) {
   EXPECT_FALSE(keys_.create({.name = "a\nb"}, "a").ok());
   EXPECT_FALSE(keys_.create({.name = "b", .roles = {}}, "a").ok());
   EXPECT_FALSE(keys_.create({.name = "c", .limits = {.concurrent = -1}}, "a").ok());
-  EXPECT_FALSE(keys_.create({.name = "d", .allow_from = {"10.0.0.1/8"}}, "a").ok());
+  EXPECT_FALSE(keys_.create({.name = "d", .allow_from = {"10.0.0.0/99"}}, "a").ok());
   EXPECT_FALSE(keys_.create({.name = "e", .expires_ns = clock_.now_ns}, "a").ok());
   EXPECT_EQ(keys_.get("000000000000").status().code(), Code::kNotFound);
 }
 
 TEST_F(KeysTest, ADamagedObjectDoesNotStopTheOthers) {
   const NewKey good = make("good");
-  ASSERT_TRUE(objects_.put("key", "000000000001", "{\"format\":1", 0).ok());
-  ASSERT_TRUE(objects_.put("key", "000000000002", "{\"format\":1}", 0).ok());
+  ASSERT_TRUE(catalog_.put("key", "000000000001", "{\"format\":1", 0, {}).ok());
+  ASSERT_TRUE(catalog_.put("key", "000000000002", "{\"format\":1}", 0, {}).ok());
   ASSERT_TRUE(keys_.load().ok());
   EXPECT_TRUE(works(good.secret));
   EXPECT_EQ(keys_.list().size(), 1u);
@@ -139,8 +139,8 @@ TEST_F(KeysTest, ADamagedObjectDoesNotStopTheOthers) {
 TEST_F(KeysTest, AChangeThatCannotBeStoredDoesNotHold) {
   const NewKey made = make("search");
   // Someone else changed the object: our version is stale.
-  const auto object = objects_.get("key", made.key.id);
-  ASSERT_TRUE(objects_.put("key", made.key.id, object->json, object->version).ok());
+  const auto object = catalog_.get("key", made.key.id);
+  ASSERT_TRUE(catalog_.put("key", made.key.id, object->body, object->version, {}).ok());
   EXPECT_FALSE(keys_.rotate(made.key.id, 0).ok());
   EXPECT_TRUE(works(made.secret));
 }

@@ -36,24 +36,24 @@ Status link_used() {
 
 }  // namespace
 
-Result<std::string> new_login_link(Objects& objects, const model::Clock& clock,
+Result<std::string> new_login_link(model::Catalog& catalog, const model::Clock& clock,
                                    const SessionConfig& config, std::string_view user) {
   std::string token = new_token();
   std::string out;
   wire::JsonWriter json(out);
   json.begin_object().member("user", user);
   json.member("expires_ns", clock.wall_ns() + config.login_link_ms * 1'000'000).end_object();
-  if (auto stored = objects.put(kLinkKind, id_of(token), out, 0); !stored.ok()) {
+  if (auto stored = catalog.put(kLinkKind, id_of(token), out, 0, {}); !stored.ok()) {
     wipe(token);
     return stored.status();
   }
   return token;
 }
 
-SessionStore::SessionStore(Objects& objects, UserStore& users, Lockout& lockout,
+SessionStore::SessionStore(model::Catalog& catalog, UserStore& users, Lockout& lockout,
                            const model::Clock& clock, SessionConfig config,
                            model::Registry& registry)
-    : objects_(objects),
+    : catalog_(catalog),
       users_(users),
       lockout_(lockout),
       clock_(clock),
@@ -70,15 +70,15 @@ bool SessionStore::alive(const Session& session, int64_t now_ns) const {
 }
 
 Status SessionStore::load() {
-  ASSIGN_OR_RETURN(const std::vector<StoredObject> stored, objects_.list(kKind));
+  ASSIGN_OR_RETURN(const std::vector<model::Object> stored, catalog_.list(kKind));
   {
     const std::lock_guard lock(mutex_);
     sessions_.clear();
-    for (const StoredObject& object : stored) {
-      const auto document = wire::JsonDocument::parse(object.json);
+    for (const model::Object& object : stored) {
+      const auto document = wire::JsonDocument::parse(object.body);
       if (!document.ok()) {
         log_error("a stored session cannot be read and is ended", {{"session", object.id}});
-        (void)objects_.remove(kKind, object.id);
+        (void)catalog_.remove(kKind, object.id, {});
         continue;
       }
       const wire::JsonView root = document->root();
@@ -101,7 +101,7 @@ Status SessionStore::store(Held& held) {
   json.begin_object().member("user", held.session.user);
   json.member("created_ns", held.session.created_ns).member("seen_ns", held.session.seen_ns);
   json.member("expires_ns", held.session.expires_ns).end_object();
-  ASSIGN_OR_RETURN(held.version, objects_.put(kKind, held.session.id, out, held.version));
+  ASSIGN_OR_RETURN(held.version, catalog_.put(kKind, held.session.id, out, held.version, {}));
   held.stored_seen_ns = held.session.seen_ns;
   return {};
 }
@@ -114,9 +114,9 @@ Result<NewSession> SessionStore::redeem(std::string_view link_token, std::string
                               std::to_string((locked_ms + 999) / 1000) + " seconds.");
   }
   const std::string id = id_of(link_token);
-  const auto object = objects_.get(kLinkKind, id);
+  const auto object = catalog_.get(kLinkKind, id);
   // Whoever removes it has it.
-  if (!object.ok() || !objects_.remove(kLinkKind, id).ok()) {
+  if (!object.ok() || !catalog_.remove(kLinkKind, id, {}).ok()) {
     if (!object.ok() && object.status().code() != Code::kNotFound) return object.status();
     refused_links_->add();
     if (lockout_.failed(from, now_ms)) {
@@ -124,7 +124,7 @@ Result<NewSession> SessionStore::redeem(std::string_view link_token, std::string
     }
     return link_used();
   }
-  ASSIGN_OR_RETURN(const auto document, wire::JsonDocument::parse(object->json));
+  ASSIGN_OR_RETURN(const auto document, wire::JsonDocument::parse(object->body));
   const std::string user(document.root()["user"].string().value_or(""));
   if (clock_.wall_ns() >= document.root()["expires_ns"].integer().value_or(0)) {
     refused_links_->add();
@@ -217,7 +217,7 @@ bool SessionStore::csrf_fits(std::string_view token, std::string_view presented)
 }
 
 Status SessionStore::forget(const std::string& id) {
-  const Status status = objects_.remove(kKind, id);
+  const Status status = catalog_.remove(kKind, id, {});
   if (!status.ok() && status.code() != Code::kNotFound) return status;
   sessions_.erase(id);
   open_->set(static_cast<double>(sessions_.size()));
@@ -260,12 +260,12 @@ Status SessionStore::sweep() {
     for (const std::string& id : ended) RETURN_IF_ERROR(forget(id));
     open_->set(static_cast<double>(sessions_.size()));
   }
-  ASSIGN_OR_RETURN(const std::vector<StoredObject> links, objects_.list(kLinkKind));
-  for (const StoredObject& link : links) {
-    const auto document = wire::JsonDocument::parse(link.json);
+  ASSIGN_OR_RETURN(const std::vector<model::Object> links, catalog_.list(kLinkKind));
+  for (const model::Object& link : links) {
+    const auto document = wire::JsonDocument::parse(link.body);
     const int64_t expires_ns =
         document.ok() ? document->root()["expires_ns"].integer().value_or(0) : 0;
-    if (now_ns >= expires_ns) (void)objects_.remove(kLinkKind, link.id);
+    if (now_ns >= expires_ns) (void)catalog_.remove(kLinkKind, link.id, {});
   }
   return {};
 }

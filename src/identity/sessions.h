@@ -9,7 +9,8 @@
 // "login-link"), and taking it is removing the Object, so that of two browsers
 // one gets in, and `gatehouse login-link` can make one beside a running server.
 //
-// Any thread.
+// Any thread. All but check() wait for the disk and are not for a Loop's thread;
+// check() with `touch` does so once in five minutes of a session.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@
 
 #include "base/result.h"
 #include "identity/config.h"
-#include "identity/objects.h"
 #include "identity/users.h"
+#include "model/catalog.h"
 #include "model/clock.h"
 #include "model/metrics.h"
 #include "model/principal.h"
@@ -49,13 +50,13 @@ struct NewSession {
 };
 
 // Makes a link for `user` and returns its token, to be shown once.
-Result<std::string> new_login_link(Objects& objects, const model::Clock& clock,
+Result<std::string> new_login_link(model::Catalog& catalog, const model::Clock& clock,
                                    const SessionConfig& config, std::string_view user);
 
 class SessionStore {
  public:
-  SessionStore(Objects& objects, UserStore& users, Lockout& lockout, const model::Clock& clock,
-               SessionConfig config, model::Registry& registry);
+  SessionStore(model::Catalog& catalog, UserStore& users, Lockout& lockout,
+               const model::Clock& clock, SessionConfig config, model::Registry& registry);
 
   // Reads the catalog; removes sessions and links that have ended.
   Status load();
@@ -98,7 +99,7 @@ class SessionStore {
   Status store(Held& held);
   Status forget(const std::string& id);
 
-  Objects& objects_;
+  model::Catalog& catalog_;
   UserStore& users_;
   Lockout& lockout_;
   const model::Clock& clock_;

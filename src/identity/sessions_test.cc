@@ -6,7 +6,7 @@
 
 #include "base/loop.h"
 #include "base/pool.h"
-#include "identity/memory_objects.h"
+#include "identity/memory_catalog.h"
 
 namespace gatehouse::identity {
 namespace {
@@ -27,7 +27,7 @@ class SessionsTest : public ::testing::Test {
     EXPECT_TRUE(sessions_.load().ok());
   }
   std::string link(std::string_view user = kFirstUser) {
-    return *new_login_link(objects_, clock_, {}, user);
+    return *new_login_link(catalog_, clock_, {}, user);
   }
   Result<NewSession> redeem(const std::string& token) { return sessions_.redeem(token, "::1"); }
 
@@ -51,12 +51,12 @@ class SessionsTest : public ::testing::Test {
 
   FakeClock clock_;
   model::Registry registry_;
-  MemoryObjects objects_;
+  MemoryCatalog catalog_;
   Lockout lockout_{{}, registry_};
   Loop loop_;
   Pool pool_{1};
-  UserStore users_{objects_, pool_, lockout_, clock_};
-  SessionStore sessions_{objects_, users_, lockout_, clock_, {}, registry_};
+  UserStore users_{catalog_, pool_, lockout_, clock_};
+  SessionStore sessions_{catalog_, users_, lockout_, clock_, {}, registry_};
 };
 
 TEST_F(SessionsTest, TheFirstLinkMakesTheAdmin) {
@@ -86,12 +86,12 @@ TEST_F(SessionsTest, NeitherTokensNorPasswordsAreStored) {
   const std::string other = link();
   ASSERT_TRUE(set_password("admin", "correct horse battery").ok());
   for (std::string_view kind : {"session", "login-link", "user"}) {
-    const auto stored = objects_.list(kind);
+    const auto stored = catalog_.list(kind);
     ASSERT_FALSE(stored->empty()) << kind;
-    for (const StoredObject& object : *stored) {
+    for (const model::Object& object : *stored) {
       for (const std::string& secret :
            {token, other, session->token, std::string("correct horse battery")}) {
-        EXPECT_EQ((object.json + object.id).find(secret), std::string::npos);
+        EXPECT_EQ((object.body + object.id).find(secret), std::string::npos);
       }
     }
   }
@@ -114,15 +114,15 @@ TEST_F(SessionsTest, IdleAndAbsoluteEnd) {
   EXPECT_TRUE(sessions_.check(idle, false).ok());  // a poll does not prolong it
   clock_.now_ns += kHour;
   EXPECT_FALSE(sessions_.check(idle, false).ok());
-  EXPECT_TRUE(objects_.list("session")->empty());
+  EXPECT_TRUE(catalog_.list("session")->empty());
 }
 
 TEST_F(SessionsTest, SurvivesARestartAndEnds) {
   const std::string token = redeem(link())->token;
   const std::string second = redeem(link())->token;
-  UserStore users(objects_, pool_, lockout_, clock_);
+  UserStore users(catalog_, pool_, lockout_, clock_);
   ASSERT_TRUE(users.load().ok());
-  SessionStore after(objects_, users, lockout_, clock_, {}, registry_);
+  SessionStore after(catalog_, users, lockout_, clock_, {}, registry_);
   ASSERT_TRUE(after.load().ok());
   EXPECT_TRUE(after.check(token, true).ok());
   EXPECT_TRUE(after.end_all("admin", second).ok());

@@ -40,8 +40,8 @@ std::string argon2id(const std::string& password) {
   return out;
 }
 
-Result<User> decode(const StoredObject& object, std::string& password_hash) {
-  ASSIGN_OR_RETURN(const auto document, wire::JsonDocument::parse(object.json));
+Result<User> decode(const model::Object& object, std::string& password_hash) {
+  ASSIGN_OR_RETURN(const auto document, wire::JsonDocument::parse(object.body));
   const wire::JsonView root = document.root();
   User user;
   user.name = object.id;
@@ -88,15 +88,16 @@ Status no_turn() {
 
 }  // namespace
 
-UserStore::UserStore(Objects& objects, Pool& pool, Lockout& lockout, const model::Clock& clock)
-    : objects_(objects), pool_(pool), lockout_(lockout), clock_(clock) {}
+UserStore::UserStore(model::Catalog& catalog, Pool& pool, Lockout& lockout,
+                     const model::Clock& clock)
+    : catalog_(catalog), pool_(pool), lockout_(lockout), clock_(clock) {}
 
 Status UserStore::load() {
   if (sodium_init() < 0) return internal_error("libsodium could not be initialised");
-  ASSIGN_OR_RETURN(const std::vector<StoredObject> stored, objects_.list(kKind));
+  ASSIGN_OR_RETURN(const std::vector<model::Object> stored, catalog_.list(kKind));
   const std::lock_guard lock(mutex_);
   users_.clear();
-  for (const StoredObject& object : stored) {
+  for (const model::Object& object : stored) {
     Held held;
     auto user = decode(object, held.password_hash);
     if (!user.ok()) {
@@ -173,7 +174,7 @@ Status UserStore::remove(std::string_view name) {
   const auto found = users_.find(name);
   if (found == users_.end()) return not_found("no user has this name");
   if (last_admin(name)) return invalid_argument("the last admin has to stay");
-  RETURN_IF_ERROR(objects_.remove(kKind, name));
+  RETURN_IF_ERROR(catalog_.remove(kKind, name, {}));
   users_.erase(found);
   return {};
 }
@@ -185,7 +186,7 @@ Status UserStore::store(Held held) {
   for (model::Role role : held.user.roles) json.string(model::name(role));
   json.end_array().member("created_ns", held.user.created_ns);
   json.member("password", held.password_hash).end_object();
-  ASSIGN_OR_RETURN(held.version, objects_.put(kKind, held.user.name, out, held.version));
+  ASSIGN_OR_RETURN(held.version, catalog_.put(kKind, held.user.name, out, held.version, {}));
   const std::string name = held.user.name;
   users_[name] = std::move(held);
   return {};

@@ -21,7 +21,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "identity/lockout.h"
-#include "identity/objects.h"
+#include "model/catalog.h"
 #include "model/clock.h"
 #include "model/principal.h"
 
@@ -47,7 +47,7 @@ class UserStore {
   static constexpr unsigned kArgonPasses = 2;
   static constexpr int kHashesAtOnceMax = 2;  // 38 MiB while someone signs in
 
-  UserStore(Objects& objects, Pool& pool, Lockout& lockout, const model::Clock& clock);
+  UserStore(model::Catalog& catalog, Pool& pool, Lockout& lockout, const model::Clock& clock);
 
   Status load();
   bool empty() const;
@@ -74,10 +74,11 @@ class UserStore {
     uint64_t version = 0;
   };
   Status store(Held held);
+  Status replace_password(const std::string& name, const std::string& password);
   bool last_admin(std::string_view name) const;
   std::string hash_of(std::string_view name) const;
 
-  Objects& objects_;
+  model::Catalog& catalog_;
   Pool& pool_;
   Lockout& lockout_;
   const model::Clock& clock_;

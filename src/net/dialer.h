@@ -15,18 +15,11 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "net/ip_address.h"
+#include "net/options.h"
 
 namespace gatehouse::net {
 
 class TlsClientContext;  // net/tls.h
-
-struct DialOptions {
-  // CIDRs that may be dialled; empty: all but link-local and metadata addresses.
-  std::vector<std::string> allow;
-  // CIDRs that may not, even where `allow` has them.
-  std::vector<std::string> deny;
-  int64_t resolve_cache_ms = 30'000;
-};
 
 // What a dial may reach besides. The identity client alone sets
 // link_local: 169.254.169.254 is where managed identities live.

@@ -32,7 +32,7 @@ class RoomWriter {
   void byte(uint8_t value) { *at_++ = static_cast<char>(value); }
   void string(std::string_view text) {
     varint(text.size());
-    std::memcpy(at_, text.data(), text.size());
+    if (!text.empty()) std::memcpy(at_, text.data(), text.size());  // empty: may be null
     at_ += text.size();
   }
   void eight(uint64_t value) {
