@@ -23,7 +23,8 @@ Answer unreadable(const Status& status) {
       return refusal(413, "body_too_large", "The body is longer than 64 KiB.", "Send less.");
     case Code::kUnavailable:
       return retry_later(503, "overloaded", "There is no memory for the body now.", 1);
-    default: return invalid_body(status.message());
+    default:
+      return invalid_body(status.message());
   }
 }
 
@@ -41,8 +42,7 @@ Answer no_content() {
   return answer;
 }
 
-Answer refusal(int status, std::string_view code, std::string_view message,
-               std::string_view next) {
+Answer refusal(int status, std::string_view code, std::string_view message, std::string_view next) {
   Answer answer;
   answer.status = status;
   wire::JsonWriter json(answer.body);
