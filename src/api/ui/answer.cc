@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/bytes.h"
 #include "base/text.h"
@@ -197,7 +198,8 @@ wire::JsonWriter& time_or_null(wire::JsonWriter& json, std::string_view name, in
 wire::JsonWriter& number_or_null(wire::JsonWriter& json, std::string_view name,
                                  std::optional<double> number) {
   json.key(name);
-  return number ? json.number(*number) : json.null();
+  // Estimates: more digits than these say nothing.
+  return number ? json.number(std::round(*number * 1e6) / 1e6) : json.null();
 }
 
 wire::JsonWriter& nanousd(wire::JsonWriter& json, std::string_view name, int64_t nanodollars) {
