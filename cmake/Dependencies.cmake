@@ -21,6 +21,11 @@ if(NOT OpenSSL_FOUND)
   gatehouse_missing("OpenSSL >= 3.0" libssl-dev)
 endif()
 
+find_package(ZLIB 1.2.13 QUIET)
+if(NOT ZLIB_FOUND)
+  gatehouse_missing("zlib >= 1.2.13" zlib1g-dev)
+endif()
+
 find_package(SQLite3 3.40 QUIET)
 if(NOT SQLite3_FOUND)
   gatehouse_missing("SQLite >= 3.40" libsqlite3-dev)

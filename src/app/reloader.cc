@@ -36,6 +36,11 @@ std::vector<std::string> Reloader::stamps() const {
   };
   if (!file_.path.empty()) add(file_.path);
   for (const std::string& file : files_) add(file);
+  // A certificate that was renewed is served without anyone's doing.
+  if (!config_.server.tls_certificate_path.empty()) {
+    add(config_.server.tls_certificate_path);
+    add(config_.server.tls_key_path);
+  }
   return made;
 }
 

@@ -50,10 +50,32 @@ Health health_of(const Upstream& upstream, int64_t now_ms) {
   return health;
 }
 
+// Leaves out, for a while, the upstreams of a model that fail much more often
+// than the others that serve it.
+void HealthChecker::eject_outliers(const Snapshot& snapshot, int64_t now_ms) {
+  for (const auto& [route, served] : snapshot.models) {
+    if (served.upstreams.size() < 2) continue;
+    std::vector<CircuitBreaker::Counts> counts;
+    for (const auto& upstream : served.upstreams) {
+      counts.push_back(upstream->history().breaker.counts(now_ms));
+    }
+    for (const size_t index : outliers(counts, served.upstreams[0]->config().breaker)) {
+      Upstream& upstream = *served.upstreams[index];
+      if (upstream.history().breaker.ejected(now_ms)) continue;
+      upstream.history().breaker.eject_until(now_ms + upstream.config().breaker.open_ms);
+      log_warning("upstream left out: it fails more often than its peers",
+                  {{"upstream", upstream.config().name},
+                   {"model", route->config().name},
+                   {"failure_ratio", counts[index].failure_ratio()}});
+    }
+  }
+}
+
 Task<void> HealthChecker::run(Cancel& cancel) {
   while (!cancel.fired()) {
     const int64_t now_ms = steady_ms();
     const SnapshotPtr snapshot = worker_.snapshot;
+    eject_outliers(*snapshot, now_ms);
     for (const auto& upstream : snapshot->upstreams) {
       if (!upstream->config().health.enabled || running_ >= kRunningMax) continue;
       int64_t& due = due_ms_[upstream->config().name];

@@ -33,6 +33,7 @@ class HealthChecker {
     std::string body;
     std::string what;  // "models", "chat", "embeddings"
   };
+  static void eject_outliers(const Snapshot& snapshot, int64_t now_ms);
   Task<void> check(std::shared_ptr<Upstream> upstream, Cancel& cancel);
   Task<void> check_all(std::shared_ptr<Upstream> upstream, std::vector<Probe> probes,
                        Cancel& cancel);

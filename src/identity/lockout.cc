@@ -50,9 +50,9 @@ Lockout::Subject Lockout::subject(Kind kind, std::string_view text) const {
 }
 
 Lockout::Subject Lockout::address(std::string_view text) const {
-  const auto parsed = parse_address(text);
+  const auto parsed = net::IpAddress::parse(text);
   if (!parsed) return subject(Kind::kAddress, text);
-  const IpAddress whole = subject_of(*parsed);
+  const net::IpAddress whole = subject_of(*parsed);
   return subject(Kind::kAddress,
                  {reinterpret_cast<const char*>(whole.bytes.data()), whole.bytes.size()});
 }

@@ -60,6 +60,7 @@ Task<Ending> Http1Exchange::serve(Http1Connection& connection) {
     case HeadOutcome::kIdle:
       co_return Ending::kKeep;
     case HeadOutcome::kRefused:
+      request_.clear();  // what could be read of it says nothing certain, its method included
       context_.counters.bad_requests.fetch_add(1, std::memory_order_relaxed);
       co_await refuse(head_error_.status, head_error_.reason);
       co_return Ending::kLinger;

@@ -252,7 +252,7 @@ Task<Answer> Console::get_live(Visit& visit) {
       alive_ms = now;
     }
     std::string_view reason;
-    if (parts_.draining()) reason = "draining";
+    if (parts_.program.draining()) reason = "draining";
     if (now - checked_ms >= kRecheckMs) {
       checked_ms = now;
       if (!still_valid(visit)) reason = "not_signed_in";

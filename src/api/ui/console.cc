@@ -155,7 +155,7 @@ Task<Answer> Console::admit(const Route& route, Visit& visit) {
                           " lacks the permission " + action + ".",
                       "Ask an admin for a role that has it.");
   }
-  if (route.needs_records && !parts_.records_ready()) {
+  if (route.needs_records && !parts_.program.records_ready()) {
     co_return retry_later(503, "starting", "Records are still being read after the start.", 1);
   }
   co_return co_await (this->*route.handler)(visit);

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/program_state.h"
 #include "api/ui/answer.h"
 #include "api/ui/live_calls.h"
 #include "base/pool.h"
@@ -36,16 +37,6 @@
 
 namespace gatehouse::api {
 
-// The configuration in force, or the one that was refused in its stead.
-struct ConfigState {
-  bool ok = true;
-  std::string message;  // with file, line and column; empty where ok
-  int64_t since_ms = 0;
-  // Budgets of the whole, in nanodollars; 0: none set.
-  int64_t daily_budget_nanodollars = 0;
-  int64_t monthly_budget_nanodollars = 0;
-};
-
 // What the console shows and changes. REQUIRES: all outlive it.
 struct ConsoleParts {
   gateway::Gateway& gateway;
@@ -59,12 +50,7 @@ struct ConsoleParts {
   const model::Reader& audit_records;  // the log that has the audit stream; may be the same
   Pool& pool;
   const model::Clock& clock;
-  std::string version;
-  int64_t started_ms = 0;  // wall time of the process's start
-  // Any thread; quick.
-  std::function<ConfigState()> config;
-  std::function<bool()> records_ready;  // false while records are replayed after the start
-  std::function<bool()> draining;
+  const ProgramState& program;
   // Follows the calls that end from now on; see live_calls.h.
   FollowCalls follow_calls;
 };

@@ -128,7 +128,7 @@ std::string Console::overview_json(const Visit& visit, Activity::Range range) co
   // models is the whole.
   const gateway::LimitRegistry::Spent spent =
       parts_.gateway.parts().limits.spent(gateway::LimitScope::kModel, parts_.clock.wall_ns());
-  const ConfigState config = parts_.config();
+  const ConfigState config = parts_.program.config();
   json.key("spend").begin_object();
   nanousd(json, "range_nanousd", totals.cost_nanodollars);
   nanousd(json, "today_nanousd", spent.today);

@@ -74,8 +74,8 @@ std::string Console::session_json(const Visit& visit) const {
     json.member("has_password", false);
     time_or_null(json, "expires_at_ms", key.ok() ? key->expires_ns : 0);
   }
-  json.member("version", parts_.version);
-  const ConfigState config = parts_.config();
+  json.member("version", parts_.program.version);
+  const ConfigState config = parts_.program.config();
   json.key("config").begin_object().member("ok", config.ok);
   text_or_null(json, "message", config.ok ? std::string_view{} : config.message);
   json.member("since_at_ms", config.since_ms).end_object();
