@@ -16,10 +16,10 @@ upstreams:
 models:
   - {{name: gpt-4o-mini, upstreams: [{{upstream: mock}}]}}
 """
-GATEHOUSE_BARE = ""        # added to the configuration of the bare row
-GATEHOUSE_EVERYTHING = ""  # added to that of the row with everything on
+GATEHOUSE_BARE = "access: {authenticate: false}\nrecords: {calls: false}\nlog: {level: warning}\n"
+GATEHOUSE_EVERYTHING = ""
 KEY_ARGUMENTS = ["--name", "bench", "--role", "caller"]
-LIMIT_ARGUMENTS = []       # added for the row with everything on; limits no run reaches
+LIMIT_ARGUMENTS = ["--requests-per-minute", "1000000000", "--tokens-per-minute", "100000000000", "--concurrent", "100000", "--daily-usd", "1000000", "--monthly-usd", "1000000"]
 
 NGINX_CONFIG = """\
 daemon off;

@@ -23,7 +23,7 @@ int version_command(std::span<const std::string_view>) {
   return app::kExitOk;
 }
 
-constexpr std::array<Command, 8> kCommands = {{
+constexpr std::array<Command, 9> kCommands = {{
     {"serve", app::serve_command,
      "serve [--config FILE] [--listen ADDRESS] [--data DIR]   run the gate"},
     {"check", app::check_command, "check config FILE                 say what is wrong with a configuration"},
@@ -31,6 +31,7 @@ constexpr std::array<Command, 8> kCommands = {{
     {"key", app::key_command, "key create | list | revoke        virtual keys"},
     {"login-link", app::login_link_command, "login-link [--user NAME]          a one-time link to sign in with"},
     {"audit", app::audit_command, "audit verify                      check the chain of the audit log"},
+    {"records", app::records_command, "records [--stream calls|audit]    what is recorded, as JSON lines"},
     {"prices", app::prices_command, "prices [MODEL]                    the price table"},
     {"version", version_command, "version"},
 }};

@@ -1,7 +1,6 @@
 #include "app/pages.h"
 
 #include "api/openai/openai_call.h"
-#include "wire/exposition.h"
 
 namespace gatehouse::app {
 
@@ -29,28 +28,6 @@ Task<void> reload_page(api::Gate gate, gateway::Worker& worker, net::Exchange& e
   reply.body = "{\"reloaded\":true}";
   const Status sent = co_await exchange.reply(reply);
   (void)sent;
-}
-
-Task<void> metrics_page(api::Gate gate, gateway::Worker& worker, net::Exchange& exchange,
-                        const model::Registry& registry) {
-  const model::PrincipalPtr principal =
-      co_await api::authenticate(gate, worker, exchange, kWords, model::Role::kViewer);
-  if (principal == nullptr) co_return;
-  const auto format = wire::negotiate_exposition(exchange.request().headers.get("accept"));
-  const std::string body = wire::write_exposition(registry, format);
-  net::Reply reply;
-  reply.content_type = wire::content_type(format);
-  reply.body = body;
-  const Status sent = co_await exchange.reply(reply);
-  (void)sent;
-}
-
-Task<void> not_found_page(net::Exchange& exchange) {
-  gateway::CallError error;
-  error.kind = gateway::ErrorKind::kNotFound;
-  error.code = "not_found";
-  error.message = "nothing is served at this path; the API's routes are listed in docs/api.md";
-  co_await api::send_error(exchange, kWords, error);
 }
 
 }  // namespace gatehouse::app

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include "api/ui/follow_log.h"
+#include "app/credentials.h"
 #include "app/pages.h"
 #include "app/stores.h"
 #include "base/log.h"
@@ -32,6 +34,7 @@ Result<std::unique_ptr<Service>> Service::start(ConfigFile file) {
       [to = service.get()](const Config& next, const Config& before) {
         return to->apply(next, before);
       });
+  service->build_pages();
   RETURN_IF_ERROR(service->build_cores(config));
   return service;
 }
@@ -50,6 +53,7 @@ Status Service::open_stores(const Config& config) {
 }
 
 Status Service::build_identity(const Config& config) {
+  session_config_ = config.access.sessions;
   authenticator_ =
       std::make_unique<identity::Authenticator>(clock_, config.access.lockout, registry_);
   ASSIGN_OR_RETURN(auto access,
@@ -81,37 +85,49 @@ Status Service::build_identity(const Config& config) {
   return {};
 }
 
-Result<gateway::Credentials> Service::credentials(const Config& config) {
-  gateway::Credentials made;
-  for (const gateway::UpstreamConfig& upstream : config.gateway.upstreams) {
-    (void)upstream;
-  }
-  return made;
-}
-
 Status Service::build_gateway(const Config& config) {
   ASSIGN_OR_RETURN(auto trust, net::TlsClientContext::load());
   dialer_ = std::make_unique<net::Dialer>(pool_, config.egress, std::move(trust));
   ASSIGN_OR_RETURN(gateway_,
                    gateway::Gateway::make({*records_, registry_, limits_, clock_}));
-  ASSIGN_OR_RETURN(auto made, credentials(config));
+  ASSIGN_OR_RETURN(auto made, make_credentials(config.gateway, *dialer_, clock_, registry_));
   RETURN_IF_ERROR(gateway_->configure(config.gateway, made));
   limit_state_ = std::make_unique<LimitState>(*catalog_, *records_, *gateway_);
   return limit_state_->restore();
 }
 
-std::shared_ptr<Router> Service::make_router() {
+void Service::build_pages() {
+  program_.version = GATEHOUSE_VERSION;
+  program_.started_ms = clock_.wall_ns() / 1'000'000;
+  program_.config = [this] {
+    const ConfigStatus status = reloader_->status();
+    return api::ConfigState{status.ok, status.message, status.since_wall_ms, 0, 0};
+  };
+  program_.listening = [this] { return listening_.load(); };
+  // Replayed before the listeners open.
+  program_.records_ready = [] { return true; };
+  program_.draining = [this] { return cores_->draining(); };
+  program_.store = [this] { return records_->health(); };
+  console_ = std::make_unique<api::Console>(api::ConsoleParts{
+      *gateway_, *authenticator_, *keys_, *users_, *sessions_, *audit_, session_config_, *records_,
+      *records_, pool_, clock_, program_, api::follow_window(records_->window())});
+  health_ = std::make_unique<api::Health>(*gateway_, program_, clock_);
+  metrics_ = std::make_unique<api::Metrics>(registry_, *authenticator_, clock_);
   const api::Gate gate{*gateway_, *authenticator_, clock_};
   Pages pages;
-  pages.health = [](gateway::Worker&, net::Exchange& exchange) { return not_found_page(exchange); };
-  pages.metrics = [this, gate](gateway::Worker& worker, net::Exchange& exchange) {
-    return metrics_page(gate, worker, exchange, registry_);
+  pages.health = [this](gateway::Worker& worker, net::Exchange& exchange) {
+    return health_->handle(worker, exchange);
+  };
+  pages.metrics = [this](gateway::Worker& worker, net::Exchange& exchange) {
+    return metrics_->handle(worker, exchange);
   };
   pages.reload = [this, gate](gateway::Worker& worker, net::Exchange& exchange) {
     return reload_page(gate, worker, exchange, pool_, *reloader_);
   };
-  pages.console = [](gateway::Worker&, net::Exchange& exchange) { return not_found_page(exchange); };
-  return std::make_shared<Router>(gate, std::move(pages));
+  pages.console = [this](gateway::Worker& worker, net::Exchange& exchange) {
+    return console_->handle(worker, exchange);
+  };
+  router_ = std::make_shared<Router>(gate, std::move(pages));
 }
 
 Status Service::build_cores(const Config& config) {
@@ -121,7 +137,15 @@ Status Service::build_cores(const Config& config) {
   }
   cores_ = std::make_unique<Cores>(config.server.threads, *gateway_, *dialer_);
   RETURN_IF_ERROR(cores_->start(config.server.listen, config.server.options, tls_, budget_,
-                                make_router()));
+                                router_));
+  listening_ = true;
+  // The console's past: beside the first calls, as nothing depends on it.
+  pool_.submit([this, through = records_->last_position()] {
+    constexpr int64_t kPatienceMs = 5'000;  // a day of calls at 1,000 a second
+    const Status rebuilt = gateway_->activity().rebuild(
+        *records_, through, clock_.wall_ns() / 1'000'000, kPatienceMs);
+    if (!rebuilt.ok()) log_warning("the overview's past is not known", {{"reason", rebuilt.message()}});
+  });
   cores_->run_on_first([](gateway::Worker& worker, Cancel& cancel) -> Task<void> {
     gateway::HealthChecker checker(worker);
     co_await checker.run(cancel);
@@ -163,7 +187,7 @@ Status Service::apply(const Config& config, const Config& before) {
     ASSIGN_OR_RETURN(tls, net::TlsServerContext::load(config.server.tls_certificate_path,
                                                       config.server.tls_key_path));
   }
-  ASSIGN_OR_RETURN(auto made, credentials(config));
+  ASSIGN_OR_RETURN(auto made, make_credentials(config.gateway, *dialer_, clock_, registry_));
   RETURN_IF_ERROR(gateway_->configure(config.gateway, made));
   tls_ = std::move(tls);
   authenticator_->set_access(std::move(access));
@@ -171,7 +195,7 @@ Status Service::apply(const Config& config, const Config& before) {
   set_log_severity(config.log_severity);
   budget_.set_limit_bytes(config.memory_limit_bytes);
   dialer_->update(config.egress, dialer_->tls());
-  cores_->update(config.server.options, tls_, make_router());
+  cores_->update(config.server.options, tls_, router_);
   return {};
 }
 

@@ -2,12 +2,16 @@
 // and catalog, identity, gateway, protocols, cores.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "api/caller.h"
+#include "api/health/health.h"
+#include "api/prometheus/metrics.h"
+#include "api/ui/console.h"
 #include "app/config_file.h"
 #include "app/cores.h"
 #include "app/limit_state.h"
@@ -54,8 +58,7 @@ class Service {
   Status build_gateway(const Config& config);
   Status build_cores(const Config& config);
   Status apply(const Config& config, const Config& before);
-  Result<gateway::Credentials> credentials(const Config& config);
-  std::shared_ptr<Router> make_router();
+  void build_pages();
   void keep_house(int64_t second);
   void publish_metrics();
 
@@ -72,6 +75,7 @@ class Service {
   std::unique_ptr<identity::UserStore> users_;
   std::unique_ptr<identity::SessionStore> sessions_;
   std::unique_ptr<identity::AuditLog> audit_;
+  identity::SessionConfig session_config_;
   bool first_start_ = false;
 
   gateway::LimitRegistry limits_;
@@ -80,6 +84,12 @@ class Service {
   std::unique_ptr<LimitState> limit_state_;
 
   std::unique_ptr<Reloader> reloader_;
+  api::ProgramState program_;
+  std::unique_ptr<api::Console> console_;
+  std::unique_ptr<api::Health> health_;
+  std::unique_ptr<api::Metrics> metrics_;
+  std::shared_ptr<Router> router_;
+  std::atomic<bool> listening_{false};
   std::shared_ptr<net::TlsServerContext> tls_;
   std::unique_ptr<Cores> cores_;
 };
