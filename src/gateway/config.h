@@ -75,7 +75,7 @@ struct UpstreamConfig {
   AuthConfig auth;
   std::string api_version;  // Azure's query parameter; empty: its v1 path
   std::map<std::string, std::string> headers;
-  int connections_max = 1024;  // a core
+  int connections_max = 8192;  // a core: a stream holds one for as long as it lasts
   Timeouts timeouts;
   RetryConfig retry;
   BreakerConfig breaker;
