@@ -28,7 +28,7 @@ struct ProgramState {
   std::function<bool()> listening;
   std::function<bool()> records_ready;  // false while records are replayed after the start
   std::function<bool()> draining;
-  std::function<Status()> store;        // of the log of records: ok, or its last failure
+  std::function<Status()> store;  // of the log of records: ok, or its last failure
 };
 
 }  // namespace gatehouse::api

@@ -111,9 +111,12 @@ struct Shape {
 
 Shape shape_of(Activity::Range range) {
   switch (range) {
-    case Activity::Range::k15Minutes: return {15 * kMinuteMs, kFineMs, kFineMs};
-    case Activity::Range::k1Hour: return {60 * kMinuteMs, kMinuteMs, kFineMs};
-    case Activity::Range::k24Hours: return {kDayMs, kCoarseMs, kCoarseMs};
+    case Activity::Range::k15Minutes:
+      return {15 * kMinuteMs, kFineMs, kFineMs};
+    case Activity::Range::k1Hour:
+      return {60 * kMinuteMs, kMinuteMs, kFineMs};
+    case Activity::Range::k24Hours:
+      return {kDayMs, kCoarseMs, kCoarseMs};
   }
   return {60 * kMinuteMs, kMinuteMs, kFineMs};
 }
@@ -122,18 +125,23 @@ Shape shape_of(Activity::Range range) {
 
 std::string_view name(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kOk: return "ok";
-    case Outcome::kError: return "error";
-    case Outcome::kIncomplete: return "incomplete";
-    case Outcome::kRefused: return "refused";
-    case Outcome::kCancelled: return "cancelled";
+    case Outcome::kOk:
+      return "ok";
+    case Outcome::kError:
+      return "error";
+    case Outcome::kIncomplete:
+      return "incomplete";
+    case Outcome::kRefused:
+      return "refused";
+    case Outcome::kCancelled:
+      return "cancelled";
   }
   return "error";
 }
 
 std::optional<Outcome> parse_outcome(std::string_view text) {
-  for (const Outcome each : {Outcome::kOk, Outcome::kError, Outcome::kIncomplete,
-                             Outcome::kRefused, Outcome::kCancelled}) {
+  for (const Outcome each : {Outcome::kOk, Outcome::kError, Outcome::kIncomplete, Outcome::kRefused,
+                             Outcome::kCancelled}) {
     if (name(each) == text) return each;
   }
   return std::nullopt;
@@ -339,8 +347,8 @@ void Activity::replay(const model::Record& record) {
   const double duration_s = record.number("gatehouse.duration_s");
   const int64_t attempts = record.integer("gatehouse.attempts");
   ended.at_ms = (record.time_ns + nanoseconds(duration_s)) / kMsNs;
-  ended.outcome = outcome_of(record.integer("http.response.status_code"),
-                             record.text("error.type"), attempts);
+  ended.outcome =
+      outcome_of(record.integer("http.response.status_code"), record.text("error.type"), attempts);
   ended.key_id = record.text("gatehouse.key.id");
   ended.model = record.text("gatehouse.model");
   ended.input_tokens = record.integer("gen_ai.usage.input_tokens");
@@ -356,8 +364,8 @@ void Activity::replay(const model::Record& record) {
   const std::string_view detail = record.text("gatehouse.attempts.detail");
   if (detail.empty()) {
     if (attempts == 1) {
-      add_attempt({record.text("gatehouse.upstream"), ended.at_ms, false,
-                   nanoseconds(duration_s), ended.first_token_ns});
+      add_attempt({record.text("gatehouse.upstream"), ended.at_ms, false, nanoseconds(duration_s),
+                   ended.first_token_ns});
     }
     return;
   }
@@ -378,25 +386,24 @@ Status Activity::rebuild(const model::Reader& reader, model::Position through, i
   int64_t oldest_ms = INT64_MAX;
   bool finished = true;
   const model::TimeRange range{(now_ms - 2 * kDayMs) * kMsNs, INT64_MAX};
-  RETURN_IF_ERROR(reader.read(
-      calls, range, model::Order::kNewestFirst,
-      [&](const model::Labels&, const model::Record& record, model::Position position) {
-        if (position > through) return true;
-        replay(record);
-        oldest_ms = std::min(oldest_ms, record.time_ns / kMsNs);
-        finished = steady_ms() < deadline_ms;
-        return finished;
-      }));
+  RETURN_IF_ERROR(
+      reader.read(calls, range, model::Order::kNewestFirst,
+                  [&](const model::Labels&, const model::Record& record, model::Position position) {
+                    if (position > through) return true;
+                    replay(record);
+                    oldest_ms = std::min(oldest_ms, record.time_ns / kMsNs);
+                    finished = steady_ms() < deadline_ms;
+                    return finished;
+                  }));
   // Whether anything lies before what was read: then the records reach as far
   // back as the rings.
   bool older = false;
   if (finished) {
-    RETURN_IF_ERROR(reader.read(
-        calls, {INT64_MIN, range.begin_ns}, model::Order::kNewestFirst,
-        [&](const model::Labels&, const model::Record&, model::Position) {
-          older = true;
-          return false;
-        }));
+    RETURN_IF_ERROR(reader.read(calls, {INT64_MIN, range.begin_ns}, model::Order::kNewestFirst,
+                                [&](const model::Labels&, const model::Record&, model::Position) {
+                                  older = true;
+                                  return false;
+                                }));
   }
   const std::lock_guard lock(mutex_);
   if (older) oldest_ms = std::min(oldest_ms, now_ms - 2 * kDayMs);
@@ -417,8 +424,8 @@ ActivityView Activity::view(Range range, int64_t now_ms) const {
   const auto sum = [&](int64_t number) {
     ActivityTotals step;
     for (int64_t part = number * parts; part < (number + 1) * parts; ++part) {
-      const ActivityTotals* found = shape.ring_ms == kFineMs ? rings_->fine.find(part)
-                                                             : rings_->coarse.find(part);
+      const ActivityTotals* found =
+          shape.ring_ms == kFineMs ? rings_->fine.find(part) : rings_->coarse.find(part);
       if (found != nullptr) step.add(*found);
     }
     return step;
@@ -426,8 +433,8 @@ ActivityView Activity::view(Range range, int64_t now_ms) const {
   for (int64_t number = last - steps + 1; number <= last; ++number) {
     const ActivityTotals step = sum(number);
     out.totals.add(step);
-    out.points.push_back({number * shape.step_ms, step.calls, step.errors,
-                          step.first_token.quantile_ms(0.95)});
+    out.points.push_back(
+        {number * shape.step_ms, step.calls, step.errors, step.first_token.quantile_ms(0.95)});
   }
   out.known_since_ms = known_since_ms_;
   if (known_since_ms_ <= (last - 2 * steps + 1) * shape.step_ms) {

@@ -60,7 +60,7 @@ class DurationHistogram {
 
 struct ActivityTotals {
   int64_t calls = 0;
-  int64_t errors = 0;   // outcomes error and incomplete
+  int64_t errors = 0;  // outcomes error and incomplete
   int64_t refused = 0;
   int64_t estimated = 0;  // calls whose usage was estimated
   int64_t input_tokens = 0, cached_input_tokens = 0, output_tokens = 0, reasoning_tokens = 0;

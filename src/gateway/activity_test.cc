@@ -68,8 +68,8 @@ TEST(Outcome, FollowsStatusCodeAndAttempts) {
   EXPECT_EQ(outcome_of(429, "rate_limit_exceeded", 0), Outcome::kRefused);
   EXPECT_EQ(outcome_of(404, "model_not_found", 0), Outcome::kRefused);
   EXPECT_EQ(outcome_of(503, "upstreams_unavailable", 0), Outcome::kError);
-  for (const Outcome each : {Outcome::kOk, Outcome::kError, Outcome::kIncomplete,
-                             Outcome::kRefused, Outcome::kCancelled}) {
+  for (const Outcome each : {Outcome::kOk, Outcome::kError, Outcome::kIncomplete, Outcome::kRefused,
+                             Outcome::kCancelled}) {
     EXPECT_EQ(parse_outcome(name(each)), each);
   }
   EXPECT_FALSE(parse_outcome("OK"));
@@ -216,8 +216,8 @@ TEST(Activity, IsRebuiltFromRecordsToTheSameFigures) {
 
   Activity rebuilt(kNow);
   ASSERT_TRUE(rebuilt.rebuild(records, through, kNow, 10'000).ok());
-  for (const auto range : {Activity::Range::k15Minutes, Activity::Range::k1Hour,
-                           Activity::Range::k24Hours}) {
+  for (const auto range :
+       {Activity::Range::k15Minutes, Activity::Range::k1Hour, Activity::Range::k24Hours}) {
     const ActivityView expected = lived.view(range, kNow);
     const ActivityView found = rebuilt.view(range, kNow);
     EXPECT_EQ(found.totals.calls, expected.totals.calls);

@@ -113,4 +113,9 @@ if (location.pathname === '/login' && new URLSearchParams(location.search).has('
 }
 
 const host = document.getElementById('app');
-if (host) render(<App />, host);
+if (host) {
+  // What is drawn now takes the place of the page's static frame in the same turn:
+  // left there, a page of another shape would stand below it.
+  host.replaceChildren();
+  render(<App />, host);
+}

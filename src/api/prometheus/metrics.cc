@@ -18,12 +18,11 @@ struct Refusal {
 Refusal check(identity::Authenticator& authenticator, const net::Exchange& exchange,
               int64_t now_ns) {
   identity::Refusal why;
-  const auto principal =
-      authenticator.authenticate(identity::credential_from(exchange.request().headers),
-                                 exchange.peer().address, now_ns, &why);
+  const auto principal = authenticator.authenticate(
+      identity::credential_from(exchange.request().headers), exchange.peer().address, now_ns, &why);
   if (!principal.ok()) {
     const Code code = principal.status().code();
-    const int status = code == Code::kResourceExhausted ? 429
+    const int status = code == Code::kResourceExhausted  ? 429
                        : code == Code::kPermissionDenied ? 403
                                                          : 401;
     return {status, principal.status().message() + "\n", (why.retry_after_ms + 999) / 1000};
@@ -58,8 +57,7 @@ Task<void> Metrics::handle(gateway::Worker& worker, net::Exchange& exchange) con
       headers.push_back({"retry-after", seconds});
     }
   } else {
-    const auto format =
-        wire::negotiate_exposition(exchange.request().headers.get("accept"));
+    const auto format = wire::negotiate_exposition(exchange.request().headers.get("accept"));
     headers.push_back({"vary", "accept"});
     reply.content_type = wire::content_type(format);
     body = wire::write_exposition(registry_, format);

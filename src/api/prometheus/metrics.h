@@ -1,8 +1,8 @@
 // GET /metrics for a scraper: Prometheus text or OpenMetrics, as it asks.
 #pragma once
 
-#include "identity/authenticator.h"
 #include "gateway/gateway.h"
+#include "identity/authenticator.h"
 #include "model/clock.h"
 #include "model/metrics.h"
 #include "net/exchange.h"

@@ -25,8 +25,8 @@ TEST_F(MetricsTest, AScraperWithAKeyGetsTheFormItAsksFor) {
   EXPECT_TRUE(plain.headers.at("content-type").starts_with("text/plain; version=0.0.4"));
   EXPECT_NE(plain.body.find("gatehouse_test_things_total 3\n"), std::string::npos);
   EXPECT_EQ(plain.body.find("# EOF"), std::string::npos);
-  const Replied open = get({{"authorization", key},
-                            {"accept", "application/openmetrics-text;version=1.0.0,*/*;q=0.1"}});
+  const Replied open = get(
+      {{"authorization", key}, {"accept", "application/openmetrics-text;version=1.0.0,*/*;q=0.1"}});
   EXPECT_TRUE(open.headers.at("content-type").starts_with("application/openmetrics-text"));
   EXPECT_TRUE(open.body.ends_with("# EOF\n"));
 }

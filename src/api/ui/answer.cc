@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/bytes.h"
 #include "base/text.h"
@@ -23,7 +24,8 @@ Answer unreadable(const Status& status) {
       return refusal(413, "body_too_large", "The body is longer than 64 KiB.", "Send less.");
     case Code::kUnavailable:
       return retry_later(503, "overloaded", "There is no memory for the body now.", 1);
-    default: return invalid_body(status.message());
+    default:
+      return invalid_body(status.message());
   }
 }
 
@@ -41,8 +43,7 @@ Answer no_content() {
   return answer;
 }
 
-Answer refusal(int status, std::string_view code, std::string_view message,
-               std::string_view next) {
+Answer refusal(int status, std::string_view code, std::string_view message, std::string_view next) {
   Answer answer;
   answer.status = status;
   wire::JsonWriter json(answer.body);
@@ -197,7 +198,8 @@ wire::JsonWriter& time_or_null(wire::JsonWriter& json, std::string_view name, in
 wire::JsonWriter& number_or_null(wire::JsonWriter& json, std::string_view name,
                                  std::optional<double> number) {
   json.key(name);
-  return number ? json.number(*number) : json.null();
+  // Estimates: more digits than these say nothing.
+  return number ? json.number(std::round(*number * 1e6) / 1e6) : json.null();
 }
 
 wire::JsonWriter& nanousd(wire::JsonWriter& json, std::string_view name, int64_t nanodollars) {

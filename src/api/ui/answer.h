@@ -20,11 +20,11 @@ namespace gatehouse::api {
 
 struct Answer {
   int status = 200;
-  std::string body{};      // JSON; empty for 204
-  std::string cookie{};    // a Set-Cookie
-  std::string allow{};     // of a 405
+  std::string body{};    // JSON; empty for 204
+  std::string cookie{};  // a Set-Cookie
+  std::string allow{};   // of a 405
   int64_t retry_after_s = 0;
-  bool sent = false;       // the handler has replied itself (a stream)
+  bool sent = false;  // the handler has replied itself (a stream)
 
   bool refused() const { return status >= 400; }
 };
@@ -32,8 +32,7 @@ struct Answer {
 Answer ok(std::string body);
 Answer no_content();
 // The contract's error object. `next` says what to do.
-Answer refusal(int status, std::string_view code, std::string_view message,
-               std::string_view next);
+Answer refusal(int status, std::string_view code, std::string_view message, std::string_view next);
 Answer invalid_body(std::string_view message);
 Answer invalid_parameter(std::string_view message);
 Answer retry_later(int status, std::string_view code, std::string_view message,

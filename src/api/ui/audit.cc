@@ -27,28 +27,27 @@ void write_entry(JsonWriter& json, const identity::AuditEntry& entry) {
 }
 
 Result<std::string> read_entries(const model::Reader& reader, const Page& page) {
-  const model::Selector selector{
-      {{model::Matcher::Op::kEqual, "stream",
-        std::string(identity::audit_labels().get("stream"))}}};
+  const model::Selector selector{{{model::Matcher::Op::kEqual, "stream",
+                                   std::string(identity::audit_labels().get("stream"))}}};
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("entries").begin_array();
   size_t written = 0;
   Cursor next;
   bool more = false;
-  const Status read = reader.read(
-      selector, page.cursor.range(), model::Order::kNewestFirst,
-      [&](const model::Labels&, const model::Record& record, model::Position position) {
-        if (position >= page.cursor.position) return true;
-        const auto entry = identity::audit_entry(record);
-        if (!entry.ok()) return true;  // `gatehouse audit verify` tells of it
-        more = written == page.limit;
-        if (more) return false;
-        write_entry(json, *entry);
-        next = Cursor::before(position, record.time_ns);
-        ++written;
-        return true;
-      });
+  const Status read =
+      reader.read(selector, page.cursor.range(), model::Order::kNewestFirst,
+                  [&](const model::Labels&, const model::Record& record, model::Position position) {
+                    if (position >= page.cursor.position) return true;
+                    const auto entry = identity::audit_entry(record);
+                    if (!entry.ok()) return true;  // `gatehouse audit verify` tells of it
+                    more = written == page.limit;
+                    if (more) return false;
+                    write_entry(json, *entry);
+                    next = Cursor::before(position, record.time_ns);
+                    ++written;
+                    return true;
+                  });
   if (!read.ok()) return read;
   json.end_array();
   text_or_null(json, "next_before", more ? next.text() : std::string());
@@ -67,8 +66,8 @@ Task<Answer> Console::get_audit(Visit& visit) {
   const auto read = [&] { return read_entries(parts_.audit_records, *page); };
   Result<std::string> body = co_await parts_.pool.run(visit.worker.loop, read);
   if (!body.ok()) {
-    co_return retry_later(503, "overloaded", "The audit log cannot be read: " +
-                                                 body.status().message() + ".", 1);
+    co_return retry_later(503, "overloaded",
+                          "The audit log cannot be read: " + body.status().message() + ".", 1);
   }
   co_return ok(std::move(*body));
 }

@@ -18,8 +18,8 @@ using wire::JsonWriter;
 constexpr int64_t kLeftFirst = 499;
 
 Outcome outcome_of(const model::Record& record) {
-  return gateway::outcome_of(record.integer("http.response.status_code"),
-                             record.text("error.type"), record.integer("gatehouse.attempts"));
+  return gateway::outcome_of(record.integer("http.response.status_code"), record.text("error.type"),
+                             record.integer("gatehouse.attempts"));
 }
 
 // What the client got: nothing, where it left first.

@@ -54,20 +54,20 @@ Result<std::string> read_calls(const model::Reader& reader, const CallFilter& fi
   std::optional<Cursor> next;  // after the last record that was looked at
   bool more = false;
   Patience patience;
-  const Status read = reader.read(
-      call_selector(), page.cursor.range(filter.since_ns()), model::Order::kNewestFirst,
-      [&](const model::Labels&, const model::Record& record, model::Position position) {
-        if (position >= page.cursor.position) return true;
-        const bool fits = filter.matches(record);
-        more = (fits && written == page.limit) || patience.over();
-        if (more) return false;
-        next = Cursor::before(position, ended_ns(record));
-        if (fits) {
-          json.raw(call_json(record));
-          ++written;
-        }
-        return true;
-      });
+  const Status read =
+      reader.read(call_selector(), page.cursor.range(filter.since_ns()), model::Order::kNewestFirst,
+                  [&](const model::Labels&, const model::Record& record, model::Position position) {
+                    if (position >= page.cursor.position) return true;
+                    const bool fits = filter.matches(record);
+                    more = (fits && written == page.limit) || patience.over();
+                    if (more) return false;
+                    next = Cursor::before(position, ended_ns(record));
+                    if (fits) {
+                      json.raw(call_json(record));
+                      ++written;
+                    }
+                    return true;
+                  });
   if (!read.ok()) return read;
   json.end_array();
   // Without a record looked at there is no place to go on from: patience ends
@@ -157,16 +157,17 @@ std::string Console::filters_json(const gateway::Snapshot& snapshot) const {
     if (to.size() < kFilterValuesMax) to.emplace(value...);
   };
   // What the records cannot tell is left out: the configured values stand.
-  (void)parts_.calls.read(
-      call_selector(), {}, model::Order::kNewestFirst,
-      [&](const model::Labels&, const model::Record& record, model::Position) {
-        if (const auto model = model_of(record); !model.empty()) add(models, model);
-        const auto upstream = record.text("gatehouse.upstream");
-        if (!upstream.empty()) add(upstreams, upstream);
-        const auto key = record.text("gatehouse.key.id");
-        if (!key.empty()) add(keys, key, record.text("gatehouse.key.name", key));
-        return ++seen < kFilterRecordsMax && !patience.over();
-      });
+  (void)parts_.calls.read(call_selector(), {}, model::Order::kNewestFirst,
+                          [&](const model::Labels&, const model::Record& record, model::Position) {
+                            if (const auto model = model_of(record); !model.empty())
+                              add(models, model);
+                            const auto upstream = record.text("gatehouse.upstream");
+                            if (!upstream.empty()) add(upstreams, upstream);
+                            const auto key = record.text("gatehouse.key.id");
+                            if (!key.empty())
+                              add(keys, key, record.text("gatehouse.key.name", key));
+                            return ++seen < kFilterRecordsMax && !patience.over();
+                          });
   std::vector<std::pair<std::string, std::string>> by_name;  // name, id
   for (const auto& [id, name] : keys) by_name.emplace_back(name, id);
   std::sort(by_name.begin(), by_name.end());
@@ -222,13 +223,11 @@ Task<Answer> Console::get_live(Visit& visit) {
   if (!filter.ok()) co_return invalid_parameter(filter.status().message());
   const Watching watching{live_, live_.watch(*filter)};
   if (watching.watcher == nullptr) {
-    co_return retry_later(503, "overloaded",
-                          "As many live streams are open as may be (32).", 5);
+    co_return retry_later(503, "overloaded", "As many live streams are open as may be (32).", 5);
   }
-  const std::array headers = {net::Header{"content-type", "text/event-stream"},
-                              net::Header{"cache-control", "no-store"},
-                              net::Header{"x-content-type-options", "nosniff"},
-                              net::Header{"x-accel-buffering", "no"}};
+  const std::array headers = {
+      net::Header{"content-type", "text/event-stream"}, net::Header{"cache-control", "no-store"},
+      net::Header{"x-content-type-options", "nosniff"}, net::Header{"x-accel-buffering", "no"}};
   Answer streamed;
   streamed.sent = true;
   Status sent = co_await visit.exchange.start(200, headers);

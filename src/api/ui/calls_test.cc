@@ -92,9 +92,9 @@ TEST_F(ConsoleCallsTest, FiltersJoinByAnd) {
 }
 
 TEST_F(ConsoleCallsTest, ParametersAreChecked) {
-  for (const char* query : {"limit=0", "limit=501", "limit=x", "before=!", "before=AAAA",
-                            "status=fine", "status=9xx", "status=99", "since=-1", "since=x",
-                            "model=a&model=b", "colour=red", "model=%zz"}) {
+  for (const char* query :
+       {"limit=0", "limit=501", "limit=x", "before=!", "before=AAAA", "status=fine", "status=9xx",
+        "status=99", "since=-1", "since=x", "model=a&model=b", "colour=red", "model=%zz"}) {
     Replied refused = admin("GET", std::string("/api/v1/calls?") + query);
     EXPECT_EQ(refused.status, 400) << query;
     EXPECT_EQ(refused.code(), "invalid_parameter") << query;

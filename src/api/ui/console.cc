@@ -58,8 +58,7 @@ model::Role shown_role(std::span<const model::Role> roles) {
   return roles.empty() ? Role::kCaller : roles.front();
 }
 
-Console::Console(ConsoleParts parts)
-    : parts_(std::move(parts)), live_(parts_.follow_calls) {}
+Console::Console(ConsoleParts parts) : parts_(std::move(parts)), live_(parts_.follow_calls) {}
 
 std::span<const Console::Route> Console::routes() {
   using C = Console;
@@ -116,8 +115,8 @@ Task<Answer> Console::serve(gateway::Worker& worker, net::Exchange& exchange) {
   if (allow.empty()) {
     co_return refusal(404, "not_found", "There is no such route.", "See docs/api.md.");
   }
-  Answer answer = refusal(405, "method_not_allowed", "This path takes " + allow + " only.",
-                          "See docs/api.md.");
+  Answer answer =
+      refusal(405, "method_not_allowed", "This path takes " + allow + " only.", "See docs/api.md.");
   answer.allow = std::move(allow);
   co_return answer;
 }
@@ -134,8 +133,8 @@ Task<Answer> Console::admit(const Route& route, Visit& visit) {
   Answer refused = co_await authenticate(visit);
   if (refused.refused()) co_return refused;
   const net::RequestHead& request = visit.exchange.request();
-  const std::string action = route.action ? std::string(identity::name(*route.action))
-                                          : std::string("session.change");
+  const std::string action =
+      route.action ? std::string(identity::name(*route.action)) : std::string("session.change");
   if (visit.session && !reads(request.method)) {
     if (!own_origin(request)) {
       co_await record_refusal(visit, action, "origin");
@@ -188,8 +187,8 @@ Task<Answer> Console::authenticate(Visit& visit) {
 
 Answer Console::authenticate_key(Visit& visit, std::string_view presented) {
   identity::Refusal why;
-  auto principal = parts_.authenticator.authenticate(
-      presented, visit.exchange.peer().address, parts_.clock.wall_ns(), &why);
+  auto principal = parts_.authenticator.authenticate(presented, visit.exchange.peer().address,
+                                                     parts_.clock.wall_ns(), &why);
   if (principal.ok()) {
     visit.principal = std::move(*principal);
     return {};

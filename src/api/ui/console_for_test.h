@@ -11,8 +11,8 @@
 #include "api/ui/console.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "identity/memory_catalog.h"
 #include "identity/memory_log.h"
-#include "identity/memory_objects.h"
 #include "net/dialer.h"
 
 namespace gatehouse::api::test {
@@ -113,13 +113,12 @@ class ConsoleTest : public ::testing::Test {
     }
     return "Bearer " + secret;
   }
-  Replied as(model::Role role, std::string method, std::string target,
-                  std::string body = {}) {
+  Replied as(model::Role role, std::string method, std::string target, std::string body = {}) {
     return call(std::move(method), std::move(target), {{"authorization", bearer(role)}},
                 std::move(body));
   }
   Replied call(std::string method, std::string target, FakeExchange::Headers headers = {},
-                    std::string body = {}) {
+               std::string body = {}) {
     FakeExchange exchange(loop_, std::move(method), std::move(target), std::move(headers),
                           std::move(body));
     test::run(loop_, console_->handle(*worker_, exchange));
@@ -200,7 +199,7 @@ class ConsoleTest : public ::testing::Test {
 
   FakeClock clock_;
   model::Registry registry_;
-  identity::MemoryObjects objects_;
+  identity::MemoryCatalog objects_;
   identity::MemoryLog log_;
   Loop loop_;
   Pool pool_{1};  // one thread: MemoryLog is read without a lock

@@ -30,10 +30,10 @@ TEST_F(ConsoleTest, EveryRouteAsksForItsPermission) {
   };
   for (const Line& line : lines) {
     const std::pair<Role, bool> roles[] = {
-        {Role::kViewer, line.viewer},       {Role::kOperator, line.operator_},
-        {Role::kAuditor, line.auditor},     {Role::kAdmin, line.admin},
-        {Role::kCaller, false},             {Role::kDeployer, false},
-        {Role::kRetrainer, false},          {Role::kApprover, false},
+        {Role::kViewer, line.viewer},   {Role::kOperator, line.operator_},
+        {Role::kAuditor, line.auditor}, {Role::kAdmin, line.admin},
+        {Role::kCaller, false},         {Role::kDeployer, false},
+        {Role::kRetrainer, false},      {Role::kApprover, false},
         {Role::kSecretAdmin, false}};
     for (const auto& [role, allowed] : roles) {
       Replied exchange = as(role, line.method, line.path, "{}");
@@ -111,8 +111,8 @@ TEST_F(ConsoleTest, ASessionIsReadAndEnded) {
   EXPECT_EQ(read.json().get("csrf").string(), me.csrf);
   EXPECT_EQ(read.json().get("role").string(), "admin");
   EXPECT_EQ(read.json().get("permissions").size(), 7u);
-  Replied ended = call("DELETE", "/api/v1/session",
-                            {{"cookie", me.cookie}, {"x-gatehouse-csrf", me.csrf}});
+  Replied ended =
+      call("DELETE", "/api/v1/session", {{"cookie", me.cookie}, {"x-gatehouse-csrf", me.csrf}});
   EXPECT_EQ(ended.status, 204);
   EXPECT_EQ(ended.body, "");
   EXPECT_NE(ended.headers["set-cookie"].find("gatehouse_session=;"), std::string::npos);
@@ -185,8 +185,8 @@ TEST_F(ConsoleTest, GuessingAPasswordLocksOut) {
   sign_in();
   std::string code;
   for (int i = 0; i < 20 && code != "locked_out"; ++i) {
-    Replied guess = call("POST", "/api/v1/session", {},
-                              R"({"user":"admin","password":"guess number one"})");
+    Replied guess =
+        call("POST", "/api/v1/session", {}, R"({"user":"admin","password":"guess number one"})");
     code = guess.code();
     if (code == "locked_out") {
       EXPECT_EQ(guess.status, 429);

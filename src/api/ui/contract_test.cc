@@ -85,8 +85,7 @@ TEST_F(ContractTest, Overview) {
   config_.daily_budget_nanodollars = 50'000'000'000;
   Replied overview = admin("GET", "/api/v1/overview");
   const wire::JsonView root = overview.json();
-  compare(example("### `GET /api/v1/overview?range=15m|1h|24h`  (default `1h`)"), root,
-          "overview");
+  compare(example("### `GET /api/v1/overview?range=15m|1h|24h`  (default `1h`)"), root, "overview");
   EXPECT_EQ(root.get("calls").integer(), 2);
   EXPECT_EQ(root.get("refused").integer(), 1);
   EXPECT_EQ(root.get("errors").integer(), 0);

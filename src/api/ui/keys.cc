@@ -20,7 +20,7 @@ constexpr size_t kListedMax = 1'000;
 // Where the contract's `limits` and model::Limits meet.
 struct LimitField {
   std::string_view name;
-  int64_t model::Limits::* value;
+  int64_t model::Limits::*value;
   bool money;
 };
 constexpr std::array<LimitField, 5> kLimitFields = {{
@@ -67,8 +67,7 @@ Status read_models(JsonView given, std::vector<std::string>& to) {
   for (const JsonView item : given.items()) {
     const auto text = item.string();
     if (!text || text->empty() || text->substr(0, text->size() - 1).find('*') != text->npos) {
-      return invalid_argument(
-          "\"models\" holds names of models, each with * at most at its end.");
+      return invalid_argument("\"models\" holds names of models, each with * at most at its end.");
     }
     to.emplace_back(*text);
   }
@@ -194,8 +193,7 @@ std::string Console::key_json(const Key& key) const {
       parts_.gateway.parts().limits.find(gateway::LimitScope::kKey, key.id);
   json.key("usage").begin_object();
   json.member("requests", today.requests).member("tokens", today.tokens);
-  nanousd(json, "spend_today_nanousd",
-          limits == nullptr ? 0 : limits->budget.spent_today(wall_ns));
+  nanousd(json, "spend_today_nanousd", limits == nullptr ? 0 : limits->budget.spent_today(wall_ns));
   nanousd(json, "spend_month_nanousd",
           limits == nullptr ? 0 : limits->budget.spent_this_month(wall_ns));
   json.end_object().end_object();
@@ -210,8 +208,10 @@ Answer Console::key_refused(const Status& status) const {
       return refusal(409, "key_revoked", "The key is revoked.", "Make another key.");
     case Code::kAlreadyExists:
       return refusal(409, "key_name_taken", status.message(), "Choose another name.");
-    case Code::kInvalidArgument: return invalid_body(status.message());
-    default: return retry_later(503, "overloaded", status.message(), 1);
+    case Code::kInvalidArgument:
+      return invalid_body(status.message());
+    default:
+      return retry_later(503, "overloaded", status.message(), 1);
   }
 }
 
@@ -242,10 +242,9 @@ Task<Answer> Console::get_key(Visit& visit) {
 Answer Console::create_key(const Visit& visit, const identity::KeySpec& spec) {
   auto made = parts_.keys.create(spec, parts_.keys.person_behind(*visit.principal));
   if (!made.ok()) return key_refused(made.status());
-  const bool audited =
-      audit(visit, "key.create", made->key.id,
-            {{"name", made->key.name},
-             {"role", std::string(model::name(shown_role(made->key.roles)))}});
+  const bool audited = audit(
+      visit, "key.create", made->key.id,
+      {{"name", made->key.name}, {"role", std::string(model::name(shown_role(made->key.roles)))}});
   Answer answer = audited ? ok(with_secret(key_json(made->key), made->secret)) : unaudited();
   if (audited) answer.status = 201;
   wipe(made->secret);
@@ -318,9 +317,8 @@ Task<Answer> Console::rotate_key(Visit& visit) {
   const auto rotate = [&]() -> Answer {
     auto rotated = parts_.keys.rotate(key->id, *overlap_ms);
     if (!rotated.ok()) return key_refused(rotated.status());
-    const bool audited =
-        audit(visit, "key.rotate", key->id,
-              {{"name", key->name}, {"overlap_ms", std::to_string(*overlap_ms)}});
+    const bool audited = audit(visit, "key.rotate", key->id,
+                               {{"name", key->name}, {"overlap_ms", std::to_string(*overlap_ms)}});
     Answer answer =
         audited ? ok(with_secret(key_json(rotated->key), rotated->secret)) : unaudited();
     wipe(rotated->secret);

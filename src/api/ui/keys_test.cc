@@ -38,7 +38,8 @@ TEST_F(ConsoleKeysTest, EveryMemberIsTaken) {
   const int64_t expires = clock_.wall / 1'000'000 + 1000;
   const std::string id = make(R"({"name":"all","role":"viewer","models":["gpt-4o-mini","text-*"],
       "limits":{"requests_per_minute":600,"tokens_per_minute":null,"concurrent":50,
-      "daily_nanousd":"5000000000"},"expires_at_ms":)" + std::to_string(expires) + "}");
+      "daily_nanousd":"5000000000"},"expires_at_ms":)" +
+                              std::to_string(expires) + "}");
   Replied read = admin("GET", "/api/v1/keys/" + id);
   ASSERT_EQ(read.status, 200);
   const wire::JsonView key = read.json();
@@ -54,17 +55,16 @@ TEST_F(ConsoleKeysTest, EveryMemberIsTaken) {
 }
 
 TEST_F(ConsoleKeysTest, WhatIsWrongIsNamed) {
-  for (const char* body : {
-           R"({})", R"({"name":""})", R"({"name":7})", R"({"name":"a","role":"emperor"})",
-           R"({"name":"a","models":[]})", R"({"name":"a","models":"*"})",
-           R"({"name":"a","models":["a*b"]})", R"({"name":"a","limits":{"requests":1}})",
-           R"({"name":"a","limits":{"concurrent":0}})",
-           R"({"name":"a","limits":{"concurrent":1.5}})",
-           R"({"name":"a","limits":{"daily_nanousd":1}})",
-           R"({"name":"a","limits":{"daily_nanousd":"0"}})",
-           R"({"name":"a","limits":{"daily_nanousd":"-1"}})",
-           R"({"name":"a","limits":{"daily_nanousd":"99999999999999999999"}})",
-           R"({"name":"a","expires_at_ms":1})", R"({"name":"a","limit":{}})"}) {
+  for (const char* body :
+       {R"({})", R"({"name":""})", R"({"name":7})", R"({"name":"a","role":"emperor"})",
+        R"({"name":"a","models":[]})", R"({"name":"a","models":"*"})",
+        R"({"name":"a","models":["a*b"]})", R"({"name":"a","limits":{"requests":1}})",
+        R"({"name":"a","limits":{"concurrent":0}})", R"({"name":"a","limits":{"concurrent":1.5}})",
+        R"({"name":"a","limits":{"daily_nanousd":1}})",
+        R"({"name":"a","limits":{"daily_nanousd":"0"}})",
+        R"({"name":"a","limits":{"daily_nanousd":"-1"}})",
+        R"({"name":"a","limits":{"daily_nanousd":"99999999999999999999"}})",
+        R"({"name":"a","expires_at_ms":1})", R"({"name":"a","limit":{}})"}) {
     Replied refused = admin("POST", "/api/v1/keys", body);
     EXPECT_EQ(refused.status, 400) << body;
     EXPECT_EQ(refused.code(), "invalid_body") << body;
@@ -81,9 +81,8 @@ TEST_F(ConsoleKeysTest, NamesAreTakenOnce) {
 TEST_F(ConsoleKeysTest, AChangeMergesWhatIsGiven) {
   const std::string id =
       make(R"({"name":"one","models":["a"],"limits":{"concurrent":5,"requests_per_minute":7}})");
-  Replied changed =
-      admin("PATCH", "/api/v1/keys/" + id,
-            R"({"limits":{"concurrent":null,"daily_nanousd":"9"},"role":"caller"})");
+  Replied changed = admin("PATCH", "/api/v1/keys/" + id,
+                          R"({"limits":{"concurrent":null,"daily_nanousd":"9"},"role":"caller"})");
   ASSERT_EQ(changed.status, 200) << changed.body;
   const wire::JsonView key = changed.json();
   EXPECT_EQ(key.get("name").string(), "one");
@@ -137,16 +136,15 @@ TEST_F(ConsoleKeysTest, AnOperatorHandsOutLowlyRolesOnly) {
   make(R"({"name":"b","role":"viewer"})", Role::kOperator);
   const std::string admins = make(R"({"name":"c","role":"operator"})");
   for (const char* role : {"operator", "admin", "auditor", "deployer"}) {
-    Replied refused =
-        as(Role::kOperator, "POST", "/api/v1/keys",
-           std::string(R"({"name":"d","role":")") + role + "\"}");
+    Replied refused = as(Role::kOperator, "POST", "/api/v1/keys",
+                         std::string(R"({"name":"d","role":")") + role + "\"}");
     EXPECT_EQ(refused.status, 403) << role;
     EXPECT_EQ(refused.code(), "forbidden");
   }
   EXPECT_EQ(as(Role::kOperator, "PATCH", "/api/v1/keys/" + admins, R"({"name":"e"})").code(),
             "forbidden");
-  EXPECT_EQ(as(Role::kOperator, "POST", "/api/v1/keys/" + admins + "/rotate",
-               R"({"overlap_ms":0})").code(),
+  EXPECT_EQ(as(Role::kOperator, "POST", "/api/v1/keys/" + admins + "/rotate", R"({"overlap_ms":0})")
+                .code(),
             "forbidden");
 }
 

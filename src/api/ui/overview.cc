@@ -95,8 +95,7 @@ std::string Console::overview_json(const Visit& visit, Activity::Range range) co
   const ActivityView view = activity.view(range, now);
   const gateway::SnapshotPtr& snapshot = visit.worker.snapshot;
   const ActivityTotals& totals = view.totals;
-  const int64_t rate_ms =
-      std::min(view.range_ms, std::max(kRateMsMin, now - view.known_since_ms));
+  const int64_t rate_ms = std::min(view.range_ms, std::max(kRateMsMin, now - view.known_since_ms));
   std::string out;
   JsonWriter json(out);
   json.begin_object();

@@ -62,8 +62,8 @@ TEST_F(PagesTest, AssetsAreServedAsTheyAreHeld) {
     EXPECT_FALSE(plain.headers.contains("content-encoding"));
     EXPECT_GT(plain.body.size(), 0u);
     EXPECT_NE(plain.body, asset.gzip_bytes);
-    const Replied known =
-        get(std::string(asset.path), {{"if-none-match", "\"other\", W/" + std::string(asset.etag)}});
+    const Replied known = get(std::string(asset.path),
+                              {{"if-none-match", "\"other\", W/" + std::string(asset.etag)}});
     EXPECT_EQ(known.status, 304);
     EXPECT_EQ(known.body, "");
     EXPECT_EQ(known.headers.at("etag"), asset.etag);

@@ -17,10 +17,10 @@ constexpr size_t kPasswordCharsMax = 256;
 
 // The contract's permissions; a role may hold others that are no matter of the
 // console.
-constexpr std::array kShown = {
-    identity::Action::kOverviewRead, identity::Action::kCallsRead, identity::Action::kBodiesRead,
-    identity::Action::kKeysRead,     identity::Action::kKeysWrite, identity::Action::kUpstreamsRead,
-    identity::Action::kAuditRead};
+constexpr std::array kShown = {identity::Action::kOverviewRead, identity::Action::kCallsRead,
+                               identity::Action::kBodiesRead,   identity::Action::kKeysRead,
+                               identity::Action::kKeysWrite,    identity::Action::kUpstreamsRead,
+                               identity::Action::kAuditRead};
 
 Answer wrong_credentials(std::string_view message) {
   return refusal(401, "wrong_credentials", message,
@@ -44,8 +44,9 @@ Answer unaudited() {
 
 // Characters of UTF-8, not bytes.
 size_t characters(std::string_view text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 }  // namespace
@@ -136,8 +137,8 @@ Task<Answer> Console::post_session(Visit& visit) {
   }
   std::string name(*user);
   std::string secret(*password);
-  const Result<identity::User> known = co_await parts_.users.check_password(
-      visit.worker.loop, name, std::move(secret), address);
+  const Result<identity::User> known =
+      co_await parts_.users.check_password(visit.worker.loop, name, std::move(secret), address);
   if (!known.ok()) {
     co_await record_refusal(visit, "session.start", "password");
     if (known.status().code() == Code::kResourceExhausted) {
@@ -195,8 +196,7 @@ Task<Answer> Console::post_password(Visit& visit) {
     }
   }
   std::string secret(*wanted);
-  const Status set =
-      co_await parts_.users.set_password(visit.worker.loop, user, std::move(secret));
+  const Status set = co_await parts_.users.set_password(visit.worker.loop, user, std::move(secret));
   if (set.code() == Code::kInvalidArgument) {
     co_return refusal(422, "password_too_weak", set.message(), "Choose another.");
   }

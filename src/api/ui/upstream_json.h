@@ -11,7 +11,7 @@
 namespace gatehouse::api {
 
 struct UpstreamState {
-  std::string_view health;   // "healthy", …; lives as the program
+  std::string_view health;  // "healthy", …; lives as the program
   std::string_view breaker;
   std::vector<std::string> reasons;
   std::optional<int64_t> breaker_until_ms;  // wall; only while open

@@ -15,10 +15,14 @@ std::optional<double> UpstreamState::error_ratio() const {
 
 std::string_view kind_name(gateway::UpstreamKind kind) {
   switch (kind) {
-    case gateway::UpstreamKind::kOpenAi: return "openai";
-    case gateway::UpstreamKind::kAzureOpenAi: return "azure-openai";
-    case gateway::UpstreamKind::kAnthropic: return "anthropic";
-    case gateway::UpstreamKind::kHttp: return "http";
+    case gateway::UpstreamKind::kOpenAi:
+      return "openai";
+    case gateway::UpstreamKind::kAzureOpenAi:
+      return "azure-openai";
+    case gateway::UpstreamKind::kAnthropic:
+      return "anthropic";
+    case gateway::UpstreamKind::kHttp:
+      return "http";
   }
   return "http";
 }
@@ -66,8 +70,8 @@ Task<Answer> Console::get_upstreams(Visit& visit) {
     json.begin_object();
     json.member("name", config.name).member("kind", kind_name(config.kind));
     const bool v6 = upstream->origin().host.find(':') != std::string::npos;
-    json.member("host", (v6 ? "[" + upstream->origin().host + "]" : upstream->origin().host) +
-                            ":" + std::to_string(upstream->origin().port));
+    json.member("host", (v6 ? "[" + upstream->origin().host + "]" : upstream->origin().host) + ":" +
+                            std::to_string(upstream->origin().port));
     json.member("health", state.health);
     json.key("reasons").begin_array();
     for (const std::string& reason : state.reasons) json.string(reason);
