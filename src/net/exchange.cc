@@ -28,6 +28,11 @@ void Http1Exchange::recycle() {
   in_.clear();
   if (in_.capacity() > kKeptBytes) Buffer().swap(in_);
   request_.clear();
+  // Of a call that ended its connection: nothing of it may reach the next client.
+  raw_ = {};
+  whole_ = {};
+  Buffer().swap(piece_);
+  Buffer().swap(body_);
 }
 
 void Http1Exchange::stop() {

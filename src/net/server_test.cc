@@ -251,6 +251,25 @@ TEST(Server, AHandlerThatStopsAmidAStreamCutsIt) {
   EXPECT_TRUE(client.ended);
 }
 
+TEST(Server, ABodyOfACutCallIsNotInTheNext) {
+  TestServer server([](Exchange& exchange) -> Task<void> {
+    if (exchange.request().target != "/cut") co_return co_await echo(exchange);
+    (void)co_await exchange.read_body(1 << 20);
+    exchange.abort();
+  });
+  const std::string chunked = " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  {
+    RawClient cut(server.port());
+    cut.send("POST /cut" + chunked + "6\r\nsecret\r\n0\r\n\r\n");
+    cut.receive_all();
+  }
+  {
+    RawClient next(server.port());
+    next.send("POST /next" + chunked + "3\r\nown\r\n0\r\n\r\n");
+    EXPECT_NE(next.receive_until("]").find("POST /next [own]"), std::string::npos);
+  }
+}
+
 TEST(Server, AnswersForAHandlerThatDoesNot) {
   TestServer server([](Exchange&) -> Task<void> { co_return; });
   RawClient client(server.port());
