@@ -160,10 +160,15 @@ void Loop::State::serve() {
   const int64_t last = now / kSlotMs;
   for (int64_t slot = std::max(tick + 1, last - kSlots + 1); slot <= last; ++slot) {
     detail::Link& head = slots[static_cast<size_t>(slot % kSlots)];
-    while (!ring_empty(head)) {
-      detail::Link& link = *head.next;
-      link.unlink();
-      link.insert_before(due);
+    for (detail::Link* link = head.next; link != &head;) {
+      detail::Link* following = link->next;
+      // After a pause in serving, a slot holds what is due with what was since put
+      // there for its next turn.
+      if (static_cast<detail::TimerEntry::TimerLink*>(link)->entry->deadline_ms_ <= now) {
+        link->unlink();
+        link->insert_before(due);
+      }
+      link = following;
     }
   }
   tick = last;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <string>
 #include <thread>
 
@@ -76,6 +77,26 @@ TEST(Loop, SleepsBeyondTheReachOfTheWheel) {
   });
   EXPECT_GE(slept, 1600);
   EXPECT_LT(slept, 1800);
+}
+
+// A slot's turn must not come early where the wheel stood still before.
+TEST(Loop, SleepsAsLongAfterARest) {
+  Loop loop;
+  int64_t slept = 0;
+  bool short_done = false;
+  run_to_end(loop, [&]() -> Task<> {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // a revolution and more
+    auto nap = [](Loop& on, bool& done) -> Task<> {
+      co_await on.sleep_for(20);
+      done = true;
+    };
+    detach(nap(loop, short_done));
+    const int64_t begin = steady_ms();
+    co_await loop.sleep_for(900);
+    slept = steady_ms() - begin;
+  });
+  EXPECT_TRUE(short_done);
+  EXPECT_GE(slept, 900);
 }
 
 TEST(Loop, PostFromAnotherThreadWakesIt) {
