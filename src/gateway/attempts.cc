@@ -78,6 +78,7 @@ bool Call::begin_try(Try& attempt, const Candidate& candidate) {
   attempt.call = std::make_unique<UpstreamCall>(worker_.client, upstream,
                                                 std::string(candidate.model), limits);
   attempt.trace_index = trace_.attempts.size();
+  attempt.target_index = candidate.index;
   AttemptTrace trace;
   trace.upstream = upstream->config().name;
   trace.model = candidate.model;
@@ -225,7 +226,7 @@ Task<Call::UpstreamCallPtr> Call::attempt() {
     asked_wait_ms = decision.asked_wait_ms;
     if (current.result.ok()) {
       reached_model_ = true;
-      target_index_ = targets[at].index;
+      target_index_ = current.target_index;
       trace_.upstream = trace_.attempts[current.trace_index].upstream;
       co_return std::move(current.call);
     }

@@ -45,6 +45,7 @@ class Call {
     CircuitBreaker::Permit permit;
     UpstreamResult result;
     size_t trace_index = 0;
+    size_t target_index = 0;  // in the model's targets
   };
 
   // False: refused, and the refusal sent.
