@@ -101,6 +101,10 @@ Task<void> Call::relay_whole(UpstreamCall& from) {
   const std::string_view body = from.held();
   if (reached_model_) {
     if (is_json(from.head())) read_usage(request_.operation, body, trace_.usage);
+    if (trace_.usage.failed()) {
+      trace_.error = "reply_error";
+      trace_.error_message = "the upstream sent an error in the place of an answer";
+    }
     if (!trace_.usage.reported) estimate_usage(trace_.usage, request_.body.size(), body.size());
   }
   keep_reply(body);

@@ -51,16 +51,12 @@ class TimeoutsTest(ReplyCase):
         self.in_time(self.of(total="300ms"), "total_timeout", mock={"stall_before_headers": True})
 
     def test_total_over_attempts_and_their_pauses(self):
-        gate = self.gate({"upstreams": [upstream(self.mock, retry={"budget_ratio": 1, "retries": 50},
+        gate = self.gate({"upstreams": [upstream(self.mock, retry={"budget_ratio": 1, "retries": 20},
                                                  timeouts={"total": "700ms"})]})
         begin = time.monotonic()
         reply = gate.chat(mock={"fail_status": 429, "retry_after_ms": 200})
         self.assertLess(time.monotonic() - begin, 2)
         self.assertEqual(reply.status, 429)
-
-    def test_between_tokens_inside_a_whole_reply(self):
-        gate = self.of(between_tokens="200ms")
-        self.in_time(gate, "between_tokens_timeout", mock={"stall_after_events": 0, "framing": "chunked"})
 
     def test_between_tokens_mid_stream(self):
         gate = self.of(between_tokens="200ms")
@@ -68,7 +64,7 @@ class TimeoutsTest(ReplyCase):
         reply = gate.chat(stream=True, mock={"stall_after_events": 3})
         self.assertLess(time.monotonic() - begin, 3)
         self.assertEqual((reply.status, reply.whole), (200, False))
-        self.assertEqual(json.loads(reply.events[-1][1])["error"]["code"], "between_tokens_timeout")
+        self.assertEqual(json.loads(reply.events[-1][1])["error"]["code"], "idle_timeout")
 
     def test_total_mid_stream(self):
         gate = self.of(total="500ms")
