@@ -110,12 +110,9 @@ struct Shape {
 
 Shape shape_of(Activity::Range range) {
   switch (range) {
-    case Activity::Range::k15Minutes:
-      return {15 * kMinuteMs, kFineMs, kFineMs};
-    case Activity::Range::k1Hour:
-      return {60 * kMinuteMs, kMinuteMs, kFineMs};
-    case Activity::Range::k24Hours:
-      return {kDayMs, kCoarseMs, kCoarseMs};
+    case Activity::Range::k15Minutes: return {15 * kMinuteMs, kFineMs, kFineMs};
+    case Activity::Range::k1Hour: return {60 * kMinuteMs, kMinuteMs, kFineMs};
+    case Activity::Range::k24Hours: return {kDayMs, kCoarseMs, kCoarseMs};
   }
   return {60 * kMinuteMs, kMinuteMs, kFineMs};
 }

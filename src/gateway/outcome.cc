@@ -4,16 +4,11 @@ namespace gatehouse::gateway {
 
 std::string_view name(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kOk:
-      return "ok";
-    case Outcome::kError:
-      return "error";
-    case Outcome::kIncomplete:
-      return "incomplete";
-    case Outcome::kRefused:
-      return "refused";
-    case Outcome::kCancelled:
-      return "cancelled";
+    case Outcome::kOk: return "ok";
+    case Outcome::kError: return "error";
+    case Outcome::kIncomplete: return "incomplete";
+    case Outcome::kRefused: return "refused";
+    case Outcome::kCancelled: return "cancelled";
   }
   return "error";
 }

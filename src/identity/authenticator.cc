@@ -213,8 +213,7 @@ Status Authenticator::refuse(RefusalReason reason, std::string_view key_id,
       return {Code::kUnauthenticated, key + "was revoked. Ask for a new one."};
     case RefusalReason::kAddress:
       return {Code::kPermissionDenied, "Calls from this address are not allowed."};
-    case RefusalReason::kLocked:
-      break;
+    case RefusalReason::kLocked: break;
   }
   return {Code::kResourceExhausted, "Too many failures to authenticate; locked for another " +
                                         std::to_string((retry_after_ms + 999) / 1000) +

@@ -173,13 +173,9 @@ class YamlBuilder {
 
 Status YamlBuilder::handle(const yaml_event_t& event) {
   switch (event.type) {
-    case YAML_DOCUMENT_START_EVENT:
-      anchors_.clear();
-      return {};
-    case YAML_SCALAR_EVENT:
-      return scalar(event);
-    case YAML_ALIAS_EVENT:
-      return alias(event);
+    case YAML_DOCUMENT_START_EVENT: anchors_.clear(); return {};
+    case YAML_SCALAR_EVENT: return scalar(event);
+    case YAML_ALIAS_EVENT: return alias(event);
     case YAML_SEQUENCE_START_EVENT:
     case YAML_MAPPING_START_EVENT: {
       const bool mapping = event.type == YAML_MAPPING_START_EVENT;
@@ -194,10 +190,8 @@ Status YamlBuilder::handle(const yaml_event_t& event) {
       return {};
     }
     case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT:
-      return close();
-    default:
-      return {};
+    case YAML_MAPPING_END_EVENT: return close();
+    default: return {};
   }
 }
 
@@ -220,20 +214,11 @@ Status YamlBuilder::scalar(const yaml_event_t& event) {
   ASSIGN_OR_RETURN(YamlNode * node, make(event, YamlKind::kScalar, scalar.anchor, scalar.tag));
   node->value.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
   switch (scalar.style) {
-    case YAML_SINGLE_QUOTED_SCALAR_STYLE:
-      node->style = YamlStyle::kSingleQuoted;
-      break;
-    case YAML_DOUBLE_QUOTED_SCALAR_STYLE:
-      node->style = YamlStyle::kDoubleQuoted;
-      break;
-    case YAML_LITERAL_SCALAR_STYLE:
-      node->style = YamlStyle::kLiteral;
-      break;
-    case YAML_FOLDED_SCALAR_STYLE:
-      node->style = YamlStyle::kFolded;
-      break;
-    default:
-      node->style = YamlStyle::kPlain;
+    case YAML_SINGLE_QUOTED_SCALAR_STYLE: node->style = YamlStyle::kSingleQuoted; break;
+    case YAML_DOUBLE_QUOTED_SCALAR_STYLE: node->style = YamlStyle::kDoubleQuoted; break;
+    case YAML_LITERAL_SCALAR_STYLE: node->style = YamlStyle::kLiteral; break;
+    case YAML_FOLDED_SCALAR_STYLE: node->style = YamlStyle::kFolded; break;
+    default: node->style = YamlStyle::kPlain;
   }
   return attach(node, node->mark);
 }

@@ -141,8 +141,7 @@ const char* YamlStrictness::check(const yaml_event_t& event) {
   const size_t begin = byte_at(event.start_mark.index);
   const size_t end = byte_at(event.end_mark.index);
   switch (event.type) {
-    case YAML_STREAM_START_EVENT:
-      return nullptr;
+    case YAML_STREAM_START_EVENT: return nullptr;
     case YAML_DOCUMENT_START_EVENT: {
       const auto& start = event.data.document_start;
       const bool directives = start.version_directive != nullptr ||
@@ -151,11 +150,8 @@ const char* YamlStrictness::check(const yaml_event_t& event) {
       if (directives && !ended_explicitly_) return "a directive follows a document without ...";
       return nullptr;
     }
-    case YAML_DOCUMENT_END_EVENT:
-      ended_explicitly_ = event.data.document_end.implicit == 0;
-      break;
-    default:
-      break;
+    case YAML_DOCUMENT_END_EVENT: ended_explicitly_ = event.data.document_end.implicit == 0; break;
+    default: break;
   }
   const char* wrong = begin > position_ ? check_gap(position_, begin) : nullptr;
   position_ = std::max(position_, end);
@@ -186,8 +182,7 @@ const char* YamlStrictness::check_scalar(const yaml_event_t& event, size_t begin
     case YAML_SINGLE_QUOTED_SCALAR_STYLE:
     case YAML_DOUBLE_QUOTED_SCALAR_STYLE:
       return in_flow() ? nullptr : check_indentation(begin, end, column());
-    default:
-      break;
+    default: break;
   }
   // A block scalar's header, behind its anchor and tag.
   for (size_t i = begin; i < end && !is_break(text_[i]); ++i) {

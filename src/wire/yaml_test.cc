@@ -223,23 +223,12 @@ void write_tree(const YamlNode& node, std::string& out) {
     out += "=VAL" + tag + " " + ":'\"|>"[static_cast<size_t>(node.style)];
     for (const char c : node.value) {
       switch (c) {
-        case '\n':
-          out += "\\n";
-          break;
-        case '\t':
-          out += "\\t";
-          break;
-        case '\r':
-          out += "\\r";
-          break;
-        case '\b':
-          out += "\\b";
-          break;
-        case '\\':
-          out += "\\\\";
-          break;
-        default:
-          out += c;
+        case '\n': out += "\\n"; break;
+        case '\t': out += "\\t"; break;
+        case '\r': out += "\\r"; break;
+        case '\b': out += "\\b"; break;
+        case '\\': out += "\\\\"; break;
+        default: out += c;
       }
     }
     out += '\n';

@@ -208,10 +208,8 @@ Answer Console::key_refused(const Status& status) const {
       return refusal(409, "key_revoked", "The key is revoked.", "Make another key.");
     case Code::kAlreadyExists:
       return refusal(409, "key_name_taken", status.message(), "Choose another name.");
-    case Code::kInvalidArgument:
-      return invalid_body(status.message());
-    default:
-      return retry_later(503, "overloaded", status.message(), 1);
+    case Code::kInvalidArgument: return invalid_body(status.message());
+    default: return retry_later(503, "overloaded", status.message(), 1);
   }
 }
 
