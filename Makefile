@@ -33,11 +33,11 @@ sanitize: deps-test
 
 ## format      clang-format over the sources
 format: deps-test
-	@git ls-files 'src/*.h' 'src/*.cc' 'bench/*.h' 'bench/*.cc' 'fuzz/*.cc' | xargs clang-format-14 -i
+	@git ls-files '*.h' '*.cc' | xargs clang-format-14 -i
 
 ## lint        formatting and clang-tidy, without changing anything
 lint: deps-test
-	@git ls-files 'src/*.h' 'src/*.cc' 'bench/*.h' 'bench/*.cc' 'fuzz/*.cc' | xargs clang-format-14 --dry-run -Werror
+	@git ls-files '*.h' '*.cc' | xargs clang-format-14 --dry-run -Werror
 	@cmake --preset debug >/dev/null
 	@git ls-files 'src/*.cc' | grep -v _test.cc | xargs -P $(JOBS) -n 4 clang-tidy-14 -p build/debug --quiet
 

@@ -32,8 +32,7 @@ Read read(std::string bytes, std::size_t piece, net::WebSocketSide side) {
     const auto step = decoder.next(rest.first(std::min(piece, rest.size())));
     rest = rest.subspan(step.consumed);
     switch (step.state) {
-      case net::WebSocketDecoder::State::kMore:
-        break;
+      case net::WebSocketDecoder::State::kMore: break;
       case net::WebSocketDecoder::State::kData:
         message += step.payload;
         fuzz::require(message.size() <= kMessageBytes, "size of a message");

@@ -124,9 +124,7 @@ ReplyReader::Step ReplyReader::read(std::string_view data) {
         if (left_ == 0) phase_ = phase_ == Phase::kLength ? Phase::kDone : Phase::kChunkEnd;
         break;
       }
-      case Phase::kUntilClose:
-        take_body(data);
-        return Step::kNeedMore;
+      case Phase::kUntilClose: take_body(data); return Step::kNeedMore;
       case Phase::kChunkEnd:
         if (!read_line(data, line)) return Step::kNeedMore;
         phase_ = Phase::kChunkSize;
@@ -141,8 +139,7 @@ ReplyReader::Step ReplyReader::read(std::string_view data) {
         if (!read_line(data, line)) return Step::kNeedMore;
         if (line.empty()) phase_ = Phase::kDone;
         break;
-      case Phase::kDone:
-        return Step::kBad;
+      case Phase::kDone: return Step::kBad;
     }
   }
   return phase_ == Phase::kDone ? Step::kDone : Step::kNeedMore;

@@ -50,8 +50,7 @@ bool Worker::feed(Connection& conn, std::string_view data) {
   const size_t fd = static_cast<size_t>(conn.transport.fd());
   while (true) {
     switch (conn.reader.read(data, conn.request)) {
-      case RequestReader::Step::kNeedMore:
-        return true;
+      case RequestReader::Step::kNeedMore: return true;
       case RequestReader::Step::kBad:
         stats_.bad_requests.fetch_add(1, std::memory_order_relaxed);
         conn.out += "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";

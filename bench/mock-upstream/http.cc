@@ -41,8 +41,7 @@ void RequestReader::keep(Request& request, std::string_view bytes) {
 
 RequestReader::Step RequestReader::read(std::string_view& data, Request& request) {
   switch (phase_) {
-    case Phase::kHead:
-      return read_head(data, request);
+    case Phase::kHead: return read_head(data, request);
     case Phase::kLength: {
       const size_t take = std::min<uint64_t>(left_, data.size());
       keep(request, data.substr(0, take));
@@ -52,8 +51,7 @@ RequestReader::Step RequestReader::read(std::string_view& data, Request& request
       phase_ = Phase::kHead;
       return Step::kDone;
     }
-    default:
-      return read_chunked(data, request);
+    default: return read_chunked(data, request);
   }
 }
 
@@ -128,8 +126,7 @@ bool RequestReader::parse_head(Request& request) {
       case 17:
         if (same_text(header.name, "transfer-encoding")) phase_ = Phase::kChunkSize;
         break;
-      default:
-        break;
+      default: break;
     }
     if (header.name.size() > 7 && same_text(header.name.substr(0, 7), "x-mock-"))
       request.has_mock_headers = true;
@@ -179,42 +176,24 @@ RequestReader::Step RequestReader::read_chunked(std::string_view& data, Request&
 
 std::string_view status_text(int status) {
   switch (status) {
-    case 200:
-      return "OK";
-    case 201:
-      return "Created";
-    case 204:
-      return "No Content";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Content Too Large";
-    case 422:
-      return "Unprocessable Content";
-    case 429:
-      return "Too Many Requests";
-    case 500:
-      return "Internal Server Error";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 529:
-      return "Overloaded";
-    default:
-      return "Status";
+    case 200: return "OK";
+    case 201: return "Created";
+    case 204: return "No Content";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 422: return "Unprocessable Content";
+    case 429: return "Too Many Requests";
+    case 500: return "Internal Server Error";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 529: return "Overloaded";
+    default: return "Status";
   }
 }
 

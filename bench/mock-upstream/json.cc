@@ -143,21 +143,11 @@ std::string json_text(std::string_view raw) {
     }
     const char c = raw[++i];
     switch (c) {
-      case 'n':
-        out += '\n';
-        break;
-      case 't':
-        out += '\t';
-        break;
-      case 'r':
-        out += '\r';
-        break;
-      case 'b':
-        out += '\b';
-        break;
-      case 'f':
-        out += '\f';
-        break;
+      case 'n': out += '\n'; break;
+      case 't': out += '\t'; break;
+      case 'r': out += '\r'; break;
+      case 'b': out += '\b'; break;
+      case 'f': out += '\f'; break;
       case 'u': {
         uint32_t code = 0;
         for (size_t digit = 1; digit <= 4 && i + digit < raw.size(); ++digit) {
@@ -167,8 +157,7 @@ std::string json_text(std::string_view raw) {
         append_utf8(out, code);
         break;
       }
-      default:
-        out += c;
+      default: out += c;
     }
   }
   return out;

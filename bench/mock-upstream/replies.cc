@@ -20,22 +20,14 @@ bool has_tool_result(std::string_view messages) {
 
 std::string_view error_type(int status) {
   switch (status) {
-    case 400:
-      return "invalid_request_error";
-    case 401:
-      return "authentication_error";
-    case 403:
-      return "permission_error";
-    case 404:
-      return "not_found_error";
-    case 413:
-      return "request_too_large";
-    case 429:
-      return "rate_limit_error";
-    case 529:
-      return "overloaded_error";
-    default:
-      return "api_error";
+    case 400: return "invalid_request_error";
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 404: return "not_found_error";
+    case 413: return "request_too_large";
+    case 429: return "rate_limit_error";
+    case 529: return "overloaded_error";
+    default: return "api_error";
   }
 }
 
@@ -46,14 +38,10 @@ std::string_view openai_error_type(int status) {
 
 std::string_view openai_error_code(int status) {
   switch (status) {
-    case 401:
-      return "\"invalid_api_key\"";
-    case 404:
-      return "\"model_not_found\"";
-    case 429:
-      return "\"rate_limit_exceeded\"";
-    default:
-      return "null";
+    case 401: return "\"invalid_api_key\"";
+    case 404: return "\"model_not_found\"";
+    case 429: return "\"rate_limit_exceeded\"";
+    default: return "null";
   }
 }
 
@@ -219,9 +207,7 @@ void make_reply(Reply& reply, const Request& request, const Ask& ask, const Beha
 void make_failure(Reply& reply, const Ask& ask, int status, std::string_view message) {
   reply.status = status;
   switch (protocol_of(ask)) {
-    case Protocol::kAnthropic:
-      append_anthropic_error(reply.body, status, message);
-      break;
+    case Protocol::kAnthropic: append_anthropic_error(reply.body, status, message); break;
     case Protocol::kInference:
       reply.body += "{\"error\":";
       append_quoted(reply.body, message);
@@ -234,9 +220,7 @@ void make_failure(Reply& reply, const Ask& ask, int status, std::string_view mes
       append_quoted(reply.body, message);
       reply.body += '}';
       break;
-    case Protocol::kOpenAi:
-      append_openai_error(reply.body, status, message);
-      break;
+    case Protocol::kOpenAi: append_openai_error(reply.body, status, message); break;
   }
 }
 

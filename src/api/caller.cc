@@ -73,9 +73,9 @@ Task<model::PrincipalPtr> authenticate(const Gate& gate, gateway::Worker& worker
                                        model::Role role) {
   if (!worker.snapshot->config.authenticate) co_return anyone();
   identity::Refusal refusal;
-  Result<model::PrincipalPtr> principal = gate.authenticator.authenticate(
-      identity::credential_from(exchange.request().headers), exchange.peer().address,
-      gate.clock.wall_ns(), &refusal);
+  Result<model::PrincipalPtr> principal =
+      gate.authenticator.authenticate(identity::credential_from(exchange.request().headers),
+                                      exchange.peer().address, gate.clock.wall_ns(), &refusal);
   if (!principal.ok()) {
     const CallError error = refusal_error(principal.status(), refusal);
     co_await send_error(exchange, dialect, error);

@@ -7,8 +7,7 @@ namespace gatehouse::app {
 
 bool Arguments::parse(std::span<const std::string_view> words,
                       std::span<const std::string_view> known,
-                      std::span<const std::string_view> flags, Arguments& out,
-                      std::string& error) {
+                      std::span<const std::string_view> flags, Arguments& out, std::string& error) {
   const auto contains = [](std::span<const std::string_view> all, std::string_view name) {
     return std::find(all.begin(), all.end(), name) != all.end();
   };
@@ -36,7 +35,8 @@ bool Arguments::parse(std::span<const std::string_view> words,
       error = "unknown option --" + std::string(name);
       std::vector<std::string_view> all(known.begin(), known.end());
       all.insert(all.end(), flags.begin(), flags.end());
-      if (const auto near = closest(name, all)) error += "; did you mean --" + std::string(*near) + "?";
+      if (const auto near = closest(name, all))
+        error += "; did you mean --" + std::string(*near) + "?";
       return false;
     }
   }

@@ -23,7 +23,8 @@ int usage(const char* command, const std::string& error, const char* help) {
 int check_command(std::span<const std::string_view> words) {
   constexpr const char* kHelp = "usage: gatehouse check config FILE...\n";
   if (words.size() == 1 && words[0] == "--help") return std::fputs(kHelp, stdout), kExitOk;
-  if (words.size() < 2 || words[0] != "config") return usage("check", "what is to be checked?", kHelp);
+  if (words.size() < 2 || words[0] != "config")
+    return usage("check", "what is to be checked?", kHelp);
   int status = kExitOk;
   for (const std::string_view path : words.subspan(1)) {
     const LoadedConfig loaded = load_config(std::string(path), process_environment());
@@ -59,7 +60,8 @@ int audit_command(std::span<const std::string_view> words) {
   constexpr std::array<std::string_view, 1> kFlags = {"help"};
   Arguments arguments;
   std::string error;
-  if (!Arguments::parse(words, kOptions, kFlags, arguments, error)) return usage("audit", error, kHelp);
+  if (!Arguments::parse(words, kOptions, kFlags, arguments, error))
+    return usage("audit", error, kHelp);
   if (arguments.has("help")) return std::fputs(kHelp, stdout), kExitOk;
   if (arguments.rest().size() != 1 || arguments.rest()[0] != "verify") {
     return usage("audit", "verify?", kHelp);
@@ -102,7 +104,9 @@ int prices_command(std::span<const std::string_view> words) {
   std::printf("%-44s %-10s %10s %10s %10s\n", "MODEL", "TIER", "INPUT", "CACHED", "OUTPUT");
   for (const gateway::PriceConfig& price : gateway::PriceTable::builtin_prices()) {
     if (!words.empty() && price.model.find(words[0]) == std::string::npos) continue;
-    const auto dollars = [](int64_t nanodollars) { return static_cast<double>(nanodollars) / 1000; };
+    const auto dollars = [](int64_t nanodollars) {
+      return static_cast<double>(nanodollars) / 1000;
+    };
     std::printf("%-44s %-10s %10.3f %10.3f %10.3f\n", price.model.c_str(), price.tier.c_str(),
                 dollars(price.input),
                 dollars(price.cached_input < 0 ? price.input : price.cached_input),

@@ -10,7 +10,7 @@
 namespace gatehouse::app {
 
 struct ConfigFile {
-  std::string path;  // empty: none, defaults hold
+  std::string path;          // empty: none, defaults hold
   std::string listen, data;  // from the command line; empty: not said
   LoadedConfig loaded;
 

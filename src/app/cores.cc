@@ -52,8 +52,8 @@ Status Cores::start(const std::vector<std::string>& addresses, const net::Server
     for (std::string& address : listening_) {
       // A socket in the file system has one acceptor.
       if (address.starts_with("unix:") && core != cores_.front()) continue;
-      auto server = std::make_unique<net::Server>(core->loop, options, tls, budget,
-                                                  core->handler(router));
+      auto server =
+          std::make_unique<net::Server>(core->loop, options, tls, budget, core->handler(router));
       RETURN_IF_ERROR(server->listen(address));
       address = with_port(address, server->port());
       core->servers.push_back(std::move(server));

@@ -28,7 +28,8 @@ constexpr const char* kKeyHelp =
     "`create` prints the key: the one time that it can be seen.\n";
 
 int fail(const char* command, const std::string& why, const char* help = "") {
-  std::fprintf(stderr, "gatehouse %s: %s\n%s%s", command, why.c_str(), *help != 0 ? "\n" : "", help);
+  std::fprintf(stderr, "gatehouse %s: %s\n%s%s", command, why.c_str(), *help != 0 ? "\n" : "",
+               help);
   return *help != 0 ? kExitUsage : kExitFailed;
 }
 
@@ -98,7 +99,8 @@ int list_keys(const identity::KeyStore& keys, int64_t now_ns) {
   std::printf("%-14s %-24s %-10s %-20s %s\n", "ID", "NAME", "STATE", "LAST USED", "ROLES");
   for (const identity::Key& key : keys.list()) {
     std::string roles;
-    for (const model::Role role : key.roles) roles += (roles.empty() ? "" : ",") + std::string(name(role));
+    for (const model::Role role : key.roles)
+      roles += (roles.empty() ? "" : ",") + std::string(name(role));
     const std::string used = key.last_used_ns == 0 ? "never" : format_time(key.last_used_ns);
     std::printf("%-14s %-24s %-10s %-20.19s %s\n", key.id.c_str(), key.name.c_str(),
                 std::string(name(key.state(now_ns))).c_str(), used.c_str(), roles.c_str());
@@ -109,9 +111,17 @@ int list_keys(const identity::KeyStore& keys, int64_t now_ns) {
 }  // namespace
 
 int key_command(std::span<const std::string_view> words) {
-  constexpr std::array<std::string_view, 11> kOptions = {
-      "config", "data", "name", "role", "models", "expires", "requests-per-minute",
-      "tokens-per-minute", "concurrent", "daily-usd", "monthly-usd"};
+  constexpr std::array<std::string_view, 11> kOptions = {"config",
+                                                         "data",
+                                                         "name",
+                                                         "role",
+                                                         "models",
+                                                         "expires",
+                                                         "requests-per-minute",
+                                                         "tokens-per-minute",
+                                                         "concurrent",
+                                                         "daily-usd",
+                                                         "monthly-usd"};
   constexpr std::array<std::string_view, 1> kFlags = {"help"};
   Arguments arguments;
   std::string error;

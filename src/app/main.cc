@@ -26,22 +26,31 @@ int version_command(std::span<const std::string_view>) {
 constexpr std::array<Command, 9> kCommands = {{
     {"serve", app::serve_command,
      "serve [--config FILE] [--listen ADDRESS] [--data DIR]   run the gate"},
-    {"check", app::check_command, "check config FILE                 say what is wrong with a configuration"},
-    {"config", app::config_command, "config schema | reference         the JSON Schema for editors; every key explained"},
+    {"check", app::check_command,
+     "check config FILE                 say what is wrong with a configuration"},
+    {"config", app::config_command,
+     "config schema | reference         the JSON Schema for editors; every key explained"},
     {"key", app::key_command, "key create | list | revoke        virtual keys"},
-    {"login-link", app::login_link_command, "login-link [--user NAME]          a one-time link to sign in with"},
-    {"audit", app::audit_command, "audit verify                      check the chain of the audit log"},
-    {"records", app::records_command, "records [--stream calls|audit]    what is recorded, as JSON lines"},
+    {"login-link", app::login_link_command,
+     "login-link [--user NAME]          a one-time link to sign in with"},
+    {"audit", app::audit_command,
+     "audit verify                      check the chain of the audit log"},
+    {"records", app::records_command,
+     "records [--stream calls|audit]    what is recorded, as JSON lines"},
     {"prices", app::prices_command, "prices [MODEL]                    the price table"},
     {"version", version_command, "version"},
 }};
 
 void print_help(std::FILE* to) {
-  std::fputs("Gatehouse guards and watches AI workloads in production.\n\n"
-             "usage: gatehouse COMMAND [options]     gatehouse COMMAND --help\n\n", to);
+  std::fputs(
+      "Gatehouse guards and watches AI workloads in production.\n\n"
+      "usage: gatehouse COMMAND [options]     gatehouse COMMAND --help\n\n",
+      to);
   for (const Command& command : kCommands) std::fprintf(to, "  %s\n", command.help);
-  std::fputs("\nThe configuration is gatehouse.yaml, here or in /etc/gatehouse; without one, defaults\n"
-             "hold. docs/config.md explains every key.\n", to);
+  std::fputs(
+      "\nThe configuration is gatehouse.yaml, here or in /etc/gatehouse; without one, defaults\n"
+      "hold. docs/config.md explains every key.\n",
+      to);
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ std::vector<std::string> Reloader::stamps() const {
       return;
     }
     made.push_back(std::to_string(file.st_ino) + ":" + std::to_string(file.st_size) + ":" +
-                   std::to_string(file.st_mtim.tv_sec) + "." + std::to_string(file.st_mtim.tv_nsec));
+                   std::to_string(file.st_mtim.tv_sec) + "." +
+                   std::to_string(file.st_mtim.tv_nsec));
   };
   if (!file_.path.empty()) add(file_.path);
   for (const std::string& file : files_) add(file);

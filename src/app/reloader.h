@@ -28,8 +28,7 @@ class Reloader {
   // it was.
   using Apply = std::function<Status(const Config& config, const Config& before)>;
 
-  Reloader(ConfigFile file, const model::Clock& clock,
-           model::Registry& registry, Apply apply);
+  Reloader(ConfigFile file, const model::Clock& clock, model::Registry& registry, Apply apply);
 
   // Any thread but a Loop's. `why` goes to the log.
   Status reload(std::string_view why);

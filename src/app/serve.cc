@@ -65,7 +65,8 @@ void print_welcome(Service& service, bool with_key) {
     auto link = identity::new_login_link(service.catalog(), service.clock(), config.access.sessions,
                                          identity::kFirstUser);
     if (link.ok()) {
-      out += "\n  Sign in (works once, for 15 minutes):\n    " + url + "/login?token=" + *link + "\n";
+      out +=
+          "\n  Sign in (works once, for 15 minutes):\n    " + url + "/login?token=" + *link + "\n";
       wipe(*link);
     }
   }
@@ -78,12 +79,14 @@ void print_welcome(Service& service, bool with_key) {
       }
     }
     std::string key = trial_key(service);
-    out += "\n  Call a model:\n    curl " + url + "/v1/chat/completions -H 'authorization: Bearer " +
-           key + "' -H 'content-type: application/json' -d '{\"model\":\"" + model +
+    out += "\n  Call a model:\n    curl " + url +
+           "/v1/chat/completions -H 'authorization: Bearer " + key +
+           "' -H 'content-type: application/json' -d '{\"model\":\"" + model +
            "\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n";
     wipe(key);
   } else if (config.gateway.upstreams.empty()) {
-    out += "\n  No upstream is configured yet: see docs/config.md, or deploy/gatehouse.example.yaml\n";
+    out +=
+        "\n  No upstream is configured yet: see docs/config.md, or deploy/gatehouse.example.yaml\n";
   }
   out += "\n";
   std::fwrite(out.data(), 1, out.size(), stdout);

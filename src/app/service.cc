@@ -29,11 +29,11 @@ Result<std::unique_ptr<Service>> Service::start(ConfigFile file) {
   RETURN_IF_ERROR(service->open_stores(config));
   RETURN_IF_ERROR(service->build_identity(config));
   RETURN_IF_ERROR(service->build_gateway(config));
-  service->reloader_ = std::make_unique<Reloader>(
-      std::move(file), service->clock_, service->registry_,
-      [to = service.get()](const Config& next, const Config& before) {
-        return to->apply(next, before);
-      });
+  service->reloader_ =
+      std::make_unique<Reloader>(std::move(file), service->clock_, service->registry_,
+                                 [to = service.get()](const Config& next, const Config& before) {
+                                   return to->apply(next, before);
+                                 });
   service->build_pages();
   RETURN_IF_ERROR(service->build_cores(config));
   return service;
@@ -61,14 +61,14 @@ Status Service::build_identity(const Config& config) {
   authenticator_->set_access(std::move(access));
   keys_ = std::make_unique<identity::KeyStore>(*catalog_, *authenticator_, clock_, registry_);
   RETURN_IF_ERROR(keys_->load().with_context("keys"));
-  users_ = std::make_unique<identity::UserStore>(*catalog_, pool_, authenticator_->lockout(), clock_);
+  users_ = std::make_unique<identity::UserStore>(*catalog_, console_pool_,
+                                                 authenticator_->lockout(), clock_);
   RETURN_IF_ERROR(users_->load().with_context("users"));
-  sessions_ = std::make_unique<identity::SessionStore>(*catalog_, *users_,
-                                                       authenticator_->lockout(), clock_,
-                                                       config.access.sessions, registry_);
+  sessions_ = std::make_unique<identity::SessionStore>(
+      *catalog_, *users_, authenticator_->lockout(), clock_, config.access.sessions, registry_);
   RETURN_IF_ERROR(sessions_->load().with_context("sessions"));
-  ASSIGN_OR_RETURN(audit_, identity::AuditLog::open(*records_, *records_, *catalog_, clock_,
-                                                    registry_));
+  ASSIGN_OR_RETURN(audit_,
+                   identity::AuditLog::open(*records_, *records_, *catalog_, clock_, registry_));
   authenticator_->on_refusal([this](const identity::Refusal& refusal) {
     identity::AuditEntry entry;
     entry.actor = refusal.key_id;
@@ -88,8 +88,7 @@ Status Service::build_identity(const Config& config) {
 Status Service::build_gateway(const Config& config) {
   ASSIGN_OR_RETURN(auto trust, net::TlsClientContext::load());
   dialer_ = std::make_unique<net::Dialer>(pool_, config.egress, std::move(trust));
-  ASSIGN_OR_RETURN(gateway_,
-                   gateway::Gateway::make({*records_, registry_, limits_, clock_}));
+  ASSIGN_OR_RETURN(gateway_, gateway::Gateway::make({*records_, registry_, limits_, clock_}));
   ASSIGN_OR_RETURN(auto made, make_credentials(config.gateway, *dialer_, clock_, registry_));
   RETURN_IF_ERROR(gateway_->configure(config.gateway, made));
   limit_state_ = std::make_unique<LimitState>(*catalog_, *records_, *gateway_);
@@ -110,7 +109,7 @@ void Service::build_pages() {
   program_.store = [this] { return records_->health(); };
   console_ = std::make_unique<api::Console>(api::ConsoleParts{
       *gateway_, *authenticator_, *keys_, *users_, *sessions_, *audit_, session_config_, *records_,
-      *records_, pool_, clock_, program_, api::follow_window(records_->window())});
+      *records_, console_pool_, clock_, program_, api::follow_window(records_->window())});
   health_ = std::make_unique<api::Health>(*gateway_, program_, clock_);
   metrics_ = std::make_unique<api::Metrics>(registry_, *authenticator_, clock_);
   const api::Gate gate{*gateway_, *authenticator_, clock_};
@@ -136,15 +135,16 @@ Status Service::build_cores(const Config& config) {
                                                        config.server.tls_key_path));
   }
   cores_ = std::make_unique<Cores>(config.server.threads, *gateway_, *dialer_);
-  RETURN_IF_ERROR(cores_->start(config.server.listen, config.server.options, tls_, budget_,
-                                router_));
+  RETURN_IF_ERROR(
+      cores_->start(config.server.listen, config.server.options, tls_, budget_, router_));
   listening_ = true;
   // The console's past: beside the first calls, as nothing depends on it.
-  pool_.submit([this, through = records_->last_position()] {
+  console_pool_.submit([this, through = records_->last_position()] {
     constexpr int64_t kPatienceMs = 5'000;  // a day of calls at 1,000 a second
-    const Status rebuilt = gateway_->activity().rebuild(
-        *records_, through, clock_.wall_ns() / 1'000'000, kPatienceMs);
-    if (!rebuilt.ok()) log_warning("the overview's past is not known", {{"reason", rebuilt.message()}});
+    const Status rebuilt =
+        gateway_->activity().rebuild(*records_, through, clock_.wall_ns() / 1'000'000, kPatienceMs);
+    if (!rebuilt.ok())
+      log_warning("the overview's past is not known", {{"reason", rebuilt.message()}});
   });
   cores_->run_on_first([](gateway::Worker& worker, Cancel& cancel) -> Task<void> {
     gateway::HealthChecker checker(worker);
@@ -177,7 +177,8 @@ Status Service::apply(const Config& config, const Config& before) {
   ASSIGN_OR_RETURN(auto access,
                    identity::AccessList::parse(config.access.allow, config.access.deny));
   if (config.server.listen != before.server.listen ||
-      config.server.threads != before.server.threads || config.storage.path != before.storage.path) {
+      config.server.threads != before.server.threads ||
+      config.storage.path != before.storage.path) {
     return invalid_argument(
         "server.listen, server.threads and storage.path take a restart; change them back, or "
         "restart");

@@ -289,7 +289,8 @@ struct Descriptor::State : std::enable_shared_from_this<Descriptor::State> {
     ::poll(&poll_fd, 1, 0);
     if ((poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0) {
       // This may run inside the Repeat's own call: let go of it a turn later.
-      loop.post([self = shared_from_this(), poll = std::shared_ptr<Repeat>(std::move(hangup_poll))] {});
+      loop.post(
+          [self = shared_from_this(), poll = std::shared_ptr<Repeat>(std::move(hangup_poll))] {});
       std::exchange(hangup, nullptr)->fire();
     } else if ((poll_fd.revents & POLLIN) == 0) {
       arm_read();
@@ -339,7 +340,8 @@ void Descriptor::watch_hangup(Cancel* cancel) {
   if (cancel != nullptr) {
     state_->arm_read();
   } else if (state_->hangup_poll != nullptr) {
-    state_->loop.post([self = state_, poll = std::shared_ptr<Repeat>(std::move(state_->hangup_poll))] {});
+    state_->loop.post(
+        [self = state_, poll = std::shared_ptr<Repeat>(std::move(state_->hangup_poll))] {});
   }
 }
 
@@ -359,9 +361,7 @@ bool Descriptor::Readiness::await_suspend(std::coroutine_handle<> handle) {
   return true;
 }
 
-void Descriptor::Readiness::detach_source() {
-  (write_ ? state_.writer : state_.reader) = nullptr;
-}
+void Descriptor::Readiness::detach_source() { (write_ ? state_.writer : state_.reader) = nullptr; }
 
 Event::~Event() { assert(waiting_.empty()); }
 

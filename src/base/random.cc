@@ -64,8 +64,7 @@ Random& thread_random() {
 std::string time_ordered_id(int64_t unix_ms) {
   Random& random = thread_random();
   char bytes[16];
-  const uint64_t high =
-      static_cast<uint64_t>(unix_ms) << 16 | 0x7000 | (random.next() & 0x0fff);
+  const uint64_t high = static_cast<uint64_t>(unix_ms) << 16 | 0x7000 | (random.next() & 0x0fff);
   const uint64_t low = (random.next() >> 2) | 0x8000000000000000;
   for (int i = 0; i < 8; ++i) {
     bytes[i] = static_cast<char>(high >> (56 - 8 * i));

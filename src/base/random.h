@@ -13,11 +13,11 @@ std::string random_bytes(size_t count);
 // xoshiro256** by Blackman and Vigna.
 class Random {
  public:
-  Random();                         // seeded from the kernel
-  explicit Random(uint64_t seed);   // replays
+  Random();                        // seeded from the kernel
+  explicit Random(uint64_t seed);  // replays
   uint64_t next();
-  double uniform();                 // in [0, 1)
-  uint64_t below(uint64_t bound);   // in [0, bound); REQUIRES: bound > 0
+  double uniform();                // in [0, 1)
+  uint64_t below(uint64_t bound);  // in [0, bound); REQUIRES: bound > 0
 
  private:
   uint64_t state_[4];

@@ -13,7 +13,7 @@ namespace gatehouse {
 
 enum class Code {
   kOk,
-  kInvalidArgument,    // the caller's input is wrong; trying again will not help
+  kInvalidArgument,  // the caller's input is wrong; trying again will not help
   kNotFound,
   kAlreadyExists,
   kUnauthenticated,    // no credential, or one that is not known
@@ -22,7 +22,7 @@ enum class Code {
   kUnavailable,        // a peer or a part is away; trying again may help
   kDeadlineExceeded,
   kCancelled,
-  kDataLoss,           // stored bytes are damaged
+  kDataLoss,  // stored bytes are damaged
   kUnimplemented,
   kInternal,
 };
@@ -66,8 +66,8 @@ Status from_errno(int error, std::string_view what);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                         // NOLINT: implicit
-  Result(Status status) : status_(std::move(status)) {                  // NOLINT: implicit
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit
+  Result(Status status) : status_(std::move(status)) {  // NOLINT: implicit
     assert(!status_.ok());
   }
 
@@ -75,9 +75,18 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return ok(); }
   const Status& status() const { return status_; }
 
-  T& value() & { assert(ok()); return *value_; }
-  const T& value() const& { assert(ok()); return *value_; }
-  T&& value() && { assert(ok()); return std::move(*value_); }
+  T& value() & {
+    assert(ok());
+    return *value_;
+  }
+  const T& value() const& {
+    assert(ok());
+    return *value_;
+  }
+  T&& value() && {
+    assert(ok());
+    return std::move(*value_);
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -96,21 +105,21 @@ class [[nodiscard]] Result {
 #define GATEHOUSE_CONCAT(a, b) GATEHOUSE_CONCAT_(a, b)
 
 // RETURN_IF_ERROR(expr): leaves the function with expr's Status unless it is ok.
-#define RETURN_IF_ERROR(expr)                                              \
-  do {                                                                     \
-    if (auto status_ = (expr); !status_.ok()) return status_;              \
+#define RETURN_IF_ERROR(expr)                                 \
+  do {                                                        \
+    if (auto status_ = (expr); !status_.ok()) return status_; \
   } while (0)
-#define CO_RETURN_IF_ERROR(expr)                                           \
-  do {                                                                     \
-    if (auto status_ = (expr); !status_.ok()) co_return status_;           \
+#define CO_RETURN_IF_ERROR(expr)                                 \
+  do {                                                           \
+    if (auto status_ = (expr); !status_.ok()) co_return status_; \
   } while (0)
 
 // ASSIGN_OR_RETURN(auto x, expr): x is expr's value, or the function is left
 // with its Status.
 #define ASSIGN_OR_RETURN(lhs, expr) \
-  ASSIGN_OR_RETURN_IMPL_(GATEHOUSE_CONCAT(result_, __LINE__), lhs, expr, return)
+  ASSIGN_OR_RETURN_IMPL_(GATEHOUSE_CONCAT(result_, __LINE__), lhs, expr, return )
 #define CO_ASSIGN_OR_RETURN(lhs, expr) \
-  ASSIGN_OR_RETURN_IMPL_(GATEHOUSE_CONCAT(result_, __LINE__), lhs, expr, co_return)
+  ASSIGN_OR_RETURN_IMPL_(GATEHOUSE_CONCAT(result_, __LINE__), lhs, expr, co_return )
 #define ASSIGN_OR_RETURN_IMPL_(result, lhs, expr, leave) \
   auto result = (expr);                                  \
   if (!result.ok()) leave result.status();               \

@@ -30,7 +30,7 @@ namespace detail {
 struct TaskPromiseBase {
   std::coroutine_handle<> awaiting;  // who is resumed at the end
   bool ended = false;
-  bool suspended_awaiter = false;    // false while the awaiter is still on the stack below
+  bool suspended_awaiter = false;  // false while the awaiter is still on the stack below
 
   struct FinalAwaiter {
     bool await_ready() const noexcept { return false; }
@@ -53,7 +53,9 @@ struct TaskPromise : TaskPromiseBase {
   std::optional<T> value;
   Task<T> get_return_object();
   template <typename U>
-  void return_value(U&& result) { value.emplace(std::forward<U>(result)); }
+  void return_value(U&& result) {
+    value.emplace(std::forward<U>(result));
+  }
 };
 
 template <>

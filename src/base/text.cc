@@ -217,10 +217,10 @@ std::string format_time(int64_t unix_ns) {
   tm parts{};
   gmtime_r(&time, &parts);
   char out[48];
-  const int length = std::snprintf(out, sizeof out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                                   parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                                   parts.tm_hour, parts.tm_min, parts.tm_sec,
-                                   static_cast<int>(rest_ns / 1'000'000));
+  const int length =
+      std::snprintf(out, sizeof out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
+                    parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                    static_cast<int>(rest_ns / 1'000'000));
   return std::string(out, static_cast<size_t>(length));
 }
 

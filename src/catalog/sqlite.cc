@@ -95,20 +95,16 @@ Status Connection::failure(int code) const {
       return data_loss(why +
                        "; the file is damaged and was left as it is: stop gatehouse, put a "
                        "backup in its place, or rescue it with `sqlite3 FILE .recover`");
-    case SQLITE_FULL:
-      return resource_exhausted(why + "; free space on its disk");
+    case SQLITE_FULL: return resource_exhausted(why + "; free space on its disk");
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return unavailable(why + "; another process is writing to it: try again");
+    case SQLITE_LOCKED: return unavailable(why + "; another process is writing to it: try again");
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_CANTOPEN:
       return {Code::kPermissionDenied, why + "; see who owns the file and its directory"};
-    case SQLITE_IOERR:
-      return internal_error(why + "; check the disk");
-    default:
-      return internal_error(why);
+    case SQLITE_IOERR: return internal_error(why + "; check the disk");
+    default: return internal_error(why);
   }
 }
 

@@ -1,7 +1,6 @@
 #include "gateway/activity.h"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 #include <unordered_map>
 
@@ -111,96 +110,14 @@ struct Shape {
 
 Shape shape_of(Activity::Range range) {
   switch (range) {
-    case Activity::Range::k15Minutes:
-      return {15 * kMinuteMs, kFineMs, kFineMs};
-    case Activity::Range::k1Hour:
-      return {60 * kMinuteMs, kMinuteMs, kFineMs};
-    case Activity::Range::k24Hours:
-      return {kDayMs, kCoarseMs, kCoarseMs};
+    case Activity::Range::k15Minutes: return {15 * kMinuteMs, kFineMs, kFineMs};
+    case Activity::Range::k1Hour: return {60 * kMinuteMs, kMinuteMs, kFineMs};
+    case Activity::Range::k24Hours: return {kDayMs, kCoarseMs, kCoarseMs};
   }
   return {60 * kMinuteMs, kMinuteMs, kFineMs};
 }
 
 }  // namespace
-
-std::string_view name(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::kOk:
-      return "ok";
-    case Outcome::kError:
-      return "error";
-    case Outcome::kIncomplete:
-      return "incomplete";
-    case Outcome::kRefused:
-      return "refused";
-    case Outcome::kCancelled:
-      return "cancelled";
-  }
-  return "error";
-}
-
-std::optional<Outcome> parse_outcome(std::string_view text) {
-  for (const Outcome each : {Outcome::kOk, Outcome::kError, Outcome::kIncomplete, Outcome::kRefused,
-                             Outcome::kCancelled}) {
-    if (name(each) == text) return each;
-  }
-  return std::nullopt;
-}
-
-Outcome outcome_of(int64_t status, std::string_view error, int64_t attempts) {
-  if (status == 499 || error == "client_left" || error == "cancelled") return Outcome::kCancelled;
-  if (error.empty()) return status >= 400 ? Outcome::kError : Outcome::kOk;
-  // The reply had begun when it went wrong.
-  if (status < 400) return error == "stream_error" ? Outcome::kError : Outcome::kIncomplete;
-  // Nobody but the gate spoke; yet these two are failures, not judgements.
-  const bool own_failure = error == "upstreams_unavailable" || error == "storage_unavailable";
-  return attempts == 0 && !own_failure ? Outcome::kRefused : Outcome::kError;
-}
-
-bool attempt_failed(std::string_view error, int64_t status) {
-  if (error.empty() || error == "cancelled" || error == "client_left" || error == "hedge_lost") {
-    return false;
-  }
-  const bool callers_fault = status >= 400 && status < 500 && status != 401 && status != 403 &&
-                             status != 408 && status != 409 && status != 429;
-  return !callers_fault;
-}
-
-// Bucket 0: below 2^17 ns; then two buckets an octave; the last: 2^37 ns and more.
-size_t DurationHistogram::bucket_of(int64_t ns) {
-  if (ns < (int64_t{1} << 17)) return 0;
-  const auto bits = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(ns))) - 1;
-  const auto upper_half = static_cast<size_t>((ns >> (bits - 1)) & 1);
-  return std::min(1 + 2 * (bits - 17) + upper_half, kBuckets - 1);
-}
-
-double DurationHistogram::begin_ms(size_t bucket) {
-  if (bucket == 0) return 0;
-  const double octave = static_cast<double>(int64_t{1} << (17 + (bucket - 1) / 2));
-  return ((bucket - 1) % 2 == 0 ? octave : 1.5 * octave) / 1e6;
-}
-
-void DurationHistogram::add(const DurationHistogram& other) {
-  for (size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
-}
-
-std::optional<double> DurationHistogram::quantile_ms(double q) const {
-  uint64_t total = 0;
-  for (const uint32_t count : counts_) total += count;
-  if (total == 0) return std::nullopt;
-  const double rank = q * static_cast<double>(total);
-  double below = 0;
-  for (size_t i = 0; i < kBuckets; ++i) {
-    const auto here = static_cast<double>(counts_[i]);
-    if (here > 0 && below + here >= rank) {
-      const double begin = begin_ms(i);
-      if (i + 1 == kBuckets) return begin;
-      return begin + (begin_ms(i + 1) - begin) * (rank - below) / here;
-    }
-    below += here;
-  }
-  return begin_ms(kBuckets - 1);
-}
 
 void ActivityTotals::add(const ActivityTotals& other) {
   calls += other.calls;

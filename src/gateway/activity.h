@@ -26,37 +26,12 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/duration_histogram.h"
+#include "gateway/outcome.h"
 #include "gateway/telemetry.h"
 #include "model/stream.h"
 
 namespace gatehouse::gateway {
-
-// How a call ended, for people: see docs/api.md §4.
-enum class Outcome : uint8_t { kOk, kError, kIncomplete, kRefused, kCancelled };
-std::string_view name(Outcome outcome);
-std::optional<Outcome> parse_outcome(std::string_view name);
-// From what a record tells: status, error code ("": none) and number of attempts.
-Outcome outcome_of(int64_t status, std::string_view error, int64_t attempts);
-// Whether an attempt's end tells against its upstream: not when the client left,
-// a hedge lost, or the call itself was wrong.
-bool attempt_failed(std::string_view error, int64_t status);
-
-// Durations in two buckets an octave from 131 µs to 137 s: a percentile is
-// within a quarter of the truth, in 168 bytes.
-class DurationHistogram {
- public:
-  static constexpr size_t kBuckets = 42;
-
-  void add(int64_t ns) { ++counts_[bucket_of(ns)]; }
-  void add(const DurationHistogram& other);
-  // Milliseconds below which the share `q` lies; none where empty.
-  std::optional<double> quantile_ms(double q) const;
-
- private:
-  static size_t bucket_of(int64_t ns);
-  static double begin_ms(size_t bucket);
-  std::array<uint32_t, kBuckets> counts_{};
-};
 
 struct ActivityTotals {
   int64_t calls = 0;

@@ -54,11 +54,10 @@ std::string conversation_start(std::string_view json) {
 
 Candidates Call::candidates() const {
   const int64_t now_ms = steady_ms();
-  const uint64_t sticky =
-      !served_->config().sticky ? 0
-      : !request_.session.empty()
-          ? hash_conversation(request_.session)
-          : hash_conversation(conversation_start(request_.conversation));
+  const uint64_t sticky = !served_->config().sticky ? 0
+                          : !request_.session.empty()
+                              ? hash_conversation(request_.session)
+                              : hash_conversation(conversation_start(request_.conversation));
   return served_->route->candidates(request_.model, sticky, [&](size_t index) {
     const Upstream& upstream = *served_->upstreams[index];
     const CircuitBreaker& breaker = upstream.history().breaker;
@@ -78,6 +77,7 @@ bool Call::begin_try(Try& attempt, const Candidate& candidate) {
   attempt.call = std::make_unique<UpstreamCall>(worker_.client, upstream,
                                                 std::string(candidate.model), limits);
   attempt.trace_index = trace_.attempts.size();
+  attempt.target_index = candidate.index;
   AttemptTrace trace;
   trace.upstream = upstream->config().name;
   trace.model = candidate.model;
@@ -225,7 +225,7 @@ Task<Call::UpstreamCallPtr> Call::attempt() {
     asked_wait_ms = decision.asked_wait_ms;
     if (current.result.ok()) {
       reached_model_ = true;
-      target_index_ = targets[at].index;
+      target_index_ = current.target_index;
       trace_.upstream = trace_.attempts[current.trace_index].upstream;
       co_return std::move(current.call);
     }
@@ -267,11 +267,13 @@ Task<void> Call::refuse_unserved(const Candidates& tried) {
     retry_ms = retry_ms < 0 ? wait : std::min(retry_ms, wait);
   }
   (void)tried;
-  CallError error{ErrorKind::kUnavailable, "upstreams_unavailable",
+  CallError error{ErrorKind::kUnavailable,
+                  "upstreams_unavailable",
                   "every upstream of `" + request_.model +
                       "` has failed too often of late and is left alone for a while; try again "
                       "after the time in retry-after",
-                  std::max<int64_t>(retry_ms, 1000), {}};
+                  std::max<int64_t>(retry_ms, 1000),
+                  {}};
   co_await refuse(error);
 }
 
@@ -295,8 +297,8 @@ Task<void> Call::refuse_failed(Try& last, int64_t asked_wait_ms) {
                     std::to_string(last.result.status) +
                     "); an operator must check the upstream's auth";
   } else {
-    error.code = last.result.end == AttemptEnd::kRefusedHere ? "upstream_credential"
-                                                             : name(last.result.end);
+    error.code =
+        last.result.end == AttemptEnd::kRefusedHere ? "upstream_credential" : name(last.result.end);
     error.message = "upstream " + trace.upstream + " failed (" + std::string(error.code) +
                     "): " + last.result.message + "; try again, or name another model";
   }

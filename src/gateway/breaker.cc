@@ -114,8 +114,8 @@ void CircuitBreaker::on_abandoned(Permit permit) {
 }
 
 void CircuitBreaker::open(int64_t now_ms, int64_t asked_wait_ms) {
-  const int64_t wait_ms = std::max(open_ms_.load(std::memory_order_relaxed),
-                                   std::min(asked_wait_ms, kAskedWaitMaxMs));
+  const int64_t wait_ms =
+      std::max(open_ms_.load(std::memory_order_relaxed), std::min(asked_wait_ms, kAskedWaitMaxMs));
   open_until_ms_.store(now_ms + wait_ms, std::memory_order_relaxed);
   forget_window();
   term_.fetch_add(1, std::memory_order_release);

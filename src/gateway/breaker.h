@@ -62,7 +62,7 @@ class CircuitBreaker {
 
   // Whether allow() would pass now; takes nothing. For choosing a target.
   bool would_allow(int64_t now_ms) const;
-  BreakerState state(int64_t now_ms) const;  // open turns half-open by time
+  BreakerState state(int64_t now_ms) const;   // open turns half-open by time
   int64_t retry_in_ms(int64_t now_ms) const;  // until would_allow; 0: now
   Counts counts(int64_t now_ms) const;        // of the window
   uint64_t opened_total() const { return opened_total_.load(std::memory_order_relaxed); }
@@ -70,7 +70,9 @@ class CircuitBreaker {
   void force(Force force);
   Force forced() const { return force_.load(std::memory_order_relaxed); }
 
-  void eject_until(int64_t until_ms) { ejected_until_ms_.store(until_ms, std::memory_order_relaxed); }
+  void eject_until(int64_t until_ms) {
+    ejected_until_ms_.store(until_ms, std::memory_order_relaxed);
+  }
   bool ejected(int64_t now_ms) const {
     return now_ms < ejected_until_ms_.load(std::memory_order_relaxed);
   }

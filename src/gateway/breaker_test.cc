@@ -86,7 +86,8 @@ class BreakerDriver : public CaseDriver {
       stats.push_back({std::stoll(word.substr(slash + 1)), std::stoll(word.substr(0, slash))});
     }
     std::string out;
-    for (const size_t i : outliers(stats, config)) out += (out.empty() ? "" : " ") + std::to_string(i);
+    for (const size_t i : outliers(stats, config))
+      out += (out.empty() ? "" : " ") + std::to_string(i);
     return out.empty() ? "none" : out;
   }
 

@@ -45,10 +45,12 @@ Task<void> Call::run() {
 
 Task<bool> Call::admit() {
   if (snapshot_->config.record_calls && !worker_.journal.writable()) {
-    CallError error{ErrorKind::kUnavailable, "storage_unavailable",
-                     "calls cannot be recorded at the moment (the disk is full or failing), and "
-                     "what cannot be recorded is not served; an operator must free space",
-                     1000, {}};
+    CallError error{ErrorKind::kUnavailable,
+                    "storage_unavailable",
+                    "calls cannot be recorded at the moment (the disk is full or failing), and "
+                    "what cannot be recorded is not served; an operator must free space",
+                    1000,
+                    {}};
     co_await refuse(error);
     co_return false;
   }
@@ -74,10 +76,12 @@ Task<bool> Call::admit() {
   };
   const auto first = std::find_if(served_->upstreams.begin(), served_->upstreams.end(), speaks);
   if (first == served_->upstreams.end()) {
-    CallError error{ErrorKind::kInvalidRequest, "wrong_protocol",
-                     "the model `" + request_.model + "` is not served by an upstream that speaks " +
-                         std::string(name(request_.family)) + "'s protocol; call it by its own",
-                     -1, {}};
+    CallError error{ErrorKind::kInvalidRequest,
+                    "wrong_protocol",
+                    "the model `" + request_.model + "` is not served by an upstream that speaks " +
+                        std::string(name(request_.family)) + "'s protocol; call it by its own",
+                    -1,
+                    {}};
     co_await refuse(error);
     co_return false;
   }
@@ -104,8 +108,8 @@ bool Call::reserve_limits(CallError& refusal) {
   const bool generates = request_.operation != Operation::kEmbeddings &&
                          request_.operation != Operation::kModerations &&
                          request_.operation != Operation::kInfer;
-  estimate.tokens = likely_tokens(request_.body.size()) +
-                    (generates ? reply_tokens * request_.choices : 0);
+  estimate.tokens =
+      likely_tokens(request_.body.size()) + (generates ? reply_tokens * request_.choices : 0);
   const bool priced_by_budget =
       std::any_of(limit_sets_.begin(), limit_sets_.end(), [](const LimitSetPtr& set) {
         return set->budget.daily_limit() != 0 || set->budget.monthly_limit() != 0;

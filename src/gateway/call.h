@@ -45,6 +45,7 @@ class Call {
     CircuitBreaker::Permit permit;
     UpstreamResult result;
     size_t trace_index = 0;
+    size_t target_index = 0;  // in the model's targets
   };
 
   // False: refused, and the refusal sent.
@@ -93,7 +94,7 @@ class Call {
   Timeouts timeouts_;
   int64_t total_deadline_ms_ = kNever;
   bool settled_ = false;
-  bool reached_model_ = false;  // an upstream worked for it: usage counts
+  bool reached_model_ = false;            // an upstream worked for it: usage counts
   std::vector<std::string> header_text_;  // what reply headers view
 };
 

@@ -35,10 +35,10 @@ struct RetryConfig {
 
 struct BreakerConfig {
   double failure_ratio = 0.5;
-  int requests_min = 20;          // in the window, before the ratio counts
+  int requests_min = 20;  // in the window, before the ratio counts
   int64_t window_ms = 30'000;
   int consecutive_failures = 10;
-  int64_t open_ms = 15'000;       // then one probe; a Retry-After that is longer wins
+  int64_t open_ms = 15'000;  // then one probe; a Retry-After that is longer wins
   // Among several upstreams of a model: one whose failure ratio exceeds the
   // others' median by this much is left out for open_ms. 0: never.
   double outlier_margin = 0.4;
@@ -48,7 +48,7 @@ struct HealthConfig {
   bool enabled = true;
   int64_t interval_ms = 30'000;
   int64_t timeout_ms = 10'000;
-  std::string path;                // empty: after the kind (/models, …)
+  std::string path;  // empty: after the kind (/models, …)
   int unhealthy_after = 3;
   int healthy_after = 2;
   // Probe by a real call of one token: costs money, proves more.
@@ -75,7 +75,7 @@ struct UpstreamConfig {
   AuthConfig auth;
   std::string api_version;  // Azure's query parameter; empty: its v1 path
   std::map<std::string, std::string> headers;
-  int connections_max = 1024;  // a core
+  int connections_max = 8192;  // a core: a stream holds one for as long as it lasts
   Timeouts timeouts;
   RetryConfig retry;
   BreakerConfig breaker;
@@ -94,22 +94,23 @@ struct ModelConfig {
   std::string version;
   std::vector<TargetConfig> targets;
   model::Limits limits;
-  bool sticky = false;            // by x-gatehouse-session, else by the conversation's start
-  double hedge_percentile = 0;    // 0: off; 0.95: a second attempt after p95 of first-token time
+  bool sticky = false;          // by x-gatehouse-session, else by the conversation's start
+  double hedge_percentile = 0;  // 0: off; 0.95: a second attempt after p95 of first-token time
   std::optional<Timeouts> timeouts;
 };
 
 // A price, in nano-dollars a token (or second, or image): $1 a million tokens
 // is 1,000.
 struct PriceConfig {
-  std::string model;  // pattern with *
-  std::string tier;   // a service_tier; empty: any
+  std::string model;               // pattern with *
+  std::string tier;                // a service_tier; empty: any
   int64_t above_input_tokens = 0;  // applies to calls with more input tokens than this
-  int64_t input = 0, cached_input = -1, cache_write = -1, output = 0, reasoning = -1;  // -1: as the plain kind
+  int64_t input = 0, cached_input = -1, cache_write = -1, output = 0,
+          reasoning = -1;  // -1: as the plain kind
   int64_t audio_input = -1, audio_output = -1;
-  int64_t image = 0;         // nano-dollars an image
-  int64_t audio_second = 0;  // nano-dollars a second
-  int64_t request = 0;       // nano-dollars a call
+  int64_t image = 0;              // nano-dollars an image
+  int64_t audio_second = 0;       // nano-dollars a second
+  int64_t request = 0;            // nano-dollars a call
   int64_t output_tokens_max = 0;  // what one call can give at most; for reservations
 };
 
@@ -123,7 +124,7 @@ struct GatewayConfig {
   bool authenticate = true;  // off: for measuring only, on loopback
   size_t body_bytes_max = 32 << 20;
   uint64_t form_bytes_max = 512 << 20;  // forms stream: images and audio
-  size_t event_bytes_max = 4 << 20;   // one event of a stream
+  size_t event_bytes_max = 4 << 20;     // one event of a stream
 };
 
 }  // namespace gatehouse::gateway

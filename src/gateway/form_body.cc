@@ -97,7 +97,8 @@ int64_t FormBody::length() const {
 Result<std::string_view> FormBody::read_kept(uint64_t limit) {
   const auto size = static_cast<size_t>(std::min<uint64_t>(limit - sent_, kPieceBytes));
   if (file_ < 0) {
-    const std::string_view piece = std::string_view(memory_).substr(static_cast<size_t>(sent_), size);
+    const std::string_view piece =
+        std::string_view(memory_).substr(static_cast<size_t>(sent_), size);
     sent_ += size;
     return piece;
   }

@@ -57,15 +57,15 @@ class FormBody {
   net::MultipartScanner scanner_;
   uint64_t bytes_max_;
   uint64_t bytes_read_ = 0;
-  bool ended_ = false;         // the client's body
-  bool live_consumed_ = false; // pieces went on that are not kept
+  bool ended_ = false;          // the client's body
+  bool live_consumed_ = false;  // pieces went on that are not kept
 
-  std::string memory_;         // the kept bytes, while they fit
-  int file_ = -1;              // else
+  std::string memory_;  // the kept bytes, while they fit
+  int file_ = -1;       // else
   uint64_t kept_ = 0;
 
-  std::string model_;          // what is sent in the place of the form's
-  uint64_t sent_ = 0;          // of the kept bytes
+  std::string model_;  // what is sent in the place of the form's
+  uint64_t sent_ = 0;  // of the kept bytes
   bool model_sent_ = false;
   std::string buffer_;
 };

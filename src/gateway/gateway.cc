@@ -29,8 +29,8 @@ Worker::Worker(Gateway& owner, Loop& on, net::Dialer& dialer)
 const LimitSetPtr& Worker::limits_of(const model::PrincipalPtr& principal) {
   auto& known = key_limits[principal->id];
   if (known.first != principal) {
-    known = {principal, gateway.parts().limits.get(LimitScope::kKey, principal->id,
-                                                   principal->limits)};
+    known = {principal,
+             gateway.parts().limits.get(LimitScope::kKey, principal->id, principal->limits)};
   }
   return known.second;
 }
@@ -129,8 +129,8 @@ Task<void> Gateway::call(Worker& worker, net::Exchange& exchange, CallRequest& r
 }
 
 void Gateway::replay(const model::Record& record) {
-  const int64_t tokens = record.integer("gen_ai.usage.input_tokens") +
-                         record.integer("gen_ai.usage.output_tokens");
+  const int64_t tokens =
+      record.integer("gen_ai.usage.input_tokens") + record.integer("gen_ai.usage.output_tokens");
   const int64_t cost = record.integer("gatehouse.cost_nanousd");
   const int64_t ended_ns =
       record.time_ns + static_cast<int64_t>(record.number("gatehouse.duration_s") * 1e9);

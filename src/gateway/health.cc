@@ -6,9 +6,9 @@ namespace gatehouse::gateway {
 
 namespace {
 
-constexpr int64_t kTickMs = 500;           // how late a check may begin
-constexpr int kRunningMax = 32;            // a thousand dead upstreams must not hold a thousand sockets
-constexpr double kDegradedRatio = 0.1;     // of calls that fail now
+constexpr int64_t kTickMs = 500;  // how late a check may begin
+constexpr int kRunningMax = 32;   // a thousand dead upstreams must not hold a thousand sockets
+constexpr double kDegradedRatio = 0.1;  // of calls that fail now
 constexpr int64_t kDegradedCallsMin = 10;
 
 // What a status says of an upstream: empty: well; else what is wrong. 404 and

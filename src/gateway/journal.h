@@ -20,7 +20,7 @@ namespace gatehouse::gateway {
 struct JournalHealth {
   std::atomic<int64_t> failing_since_ms{0};  // steady; 0: the last append went well
   std::atomic<int64_t> retry_at_ms{0};
-  std::atomic<uint64_t> lost_records{0};     // of calls that were in flight when it began to fail
+  std::atomic<uint64_t> lost_records{0};  // of calls that were in flight when it began to fail
 };
 
 class CallJournal {

@@ -50,9 +50,9 @@ const char* skip_container(const char* at, const char* end) {
     while (end - at >= 16) {
       const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
       const __m128i folded = _mm_or_si128(bytes, bit);
-      const int found = _mm_movemask_epi8(_mm_or_si128(
-          _mm_cmpeq_epi8(bytes, quote),
-          _mm_or_si128(_mm_cmpeq_epi8(folded, open), _mm_cmpeq_epi8(folded, close))));
+      const int found = _mm_movemask_epi8(
+          _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
+                       _mm_or_si128(_mm_cmpeq_epi8(folded, open), _mm_cmpeq_epi8(folded, close))));
       if (found != 0) {
         at += __builtin_ctz(static_cast<unsigned>(found));
         break;
@@ -148,9 +148,7 @@ bool JsonSkim::next_place() {
   return true;
 }
 
-JsonSkim JsonSkim::enter() {
-  return JsonSkim({at_, static_cast<size_t>(end_ - at_)});
-}
+JsonSkim JsonSkim::enter() { return JsonSkim({at_, static_cast<size_t>(end_ - at_)}); }
 
 void JsonSkim::skip_rest() {
   if (kind_ == 0 || closed_) return;

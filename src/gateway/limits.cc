@@ -359,19 +359,20 @@ std::unique_ptr<LimitRefusal> refuse_money(const LimitSet& set, Budget::Refusal 
     out->retry_after_ms = 1000;
     out->message += "has " + dollars(limit - spent) + " left of its " + of +
                     ", reserved by calls in flight. Try again when they have ended, lower "
-                    "max_tokens, or " + raise;
+                    "max_tokens, or " +
+                    raise;
     return out;
   }
-  const int64_t end_ns = daily ? (day_of(wall_ns) + 1) * kDayNs
-                               : month_begin_ns(month_of_day(day_of(wall_ns)) + 1);
+  const int64_t end_ns =
+      daily ? (day_of(wall_ns) + 1) * kDayNs : month_begin_ns(month_of_day(day_of(wall_ns)) + 1);
   out->retry_after_ms = ms_up(end_ns - wall_ns);
   const std::string renews = daily ? "It renews at 00:00 UTC" : "It renews on the 1st, 00:00 UTC";
   if (spent >= limit) {
     out->message += "has spent its " + of + ". " + renews + "; " + raise;
   } else {
     out->message += "has " + dollars(limit - spent) + " left of its " + of +
-                    ", and this call could cost " + dollars(amount) +
-                    ". Lower its max_tokens. " + renews + "; " + raise;
+                    ", and this call could cost " + dollars(amount) + ". Lower its max_tokens. " +
+                    renews + "; " + raise;
   }
   return out;
 }

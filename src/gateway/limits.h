@@ -59,8 +59,8 @@ class TokenBucket {
   void settle(int64_t delta, int64_t now_ns);
   void give(int64_t count);  // back what was taken; needs no time
 
-  int64_t remaining(int64_t now_ns) const;   // kNoLimit without a rate
-  int64_t reset_ns(int64_t now_ns) const;    // until the bucket is full
+  int64_t remaining(int64_t now_ns) const;  // kNoLimit without a rate
+  int64_t reset_ns(int64_t now_ns) const;   // until the bucket is full
 
   // Nanoseconds until full, may be in debt; what a snapshot keeps.
   int64_t level_ns(int64_t now_ns) const { return reset_ns(now_ns); }
@@ -122,8 +122,8 @@ class Budget {
   void roll(int64_t wall_ns);
 
   std::atomic<int64_t> daily_{0}, monthly_{0};
-  std::atomic<int64_t> used_{0};    // spent and reserved, since ever
-  std::atomic<int64_t> spent_{0};   // since ever
+  std::atomic<int64_t> used_{0};                        // spent and reserved, since ever
+  std::atomic<int64_t> spent_{0};                       // since ever
   std::atomic<int64_t> day_begin_{0}, month_begin_{0};  // `spent_` when the period began
   std::atomic<int64_t> day_{INT64_MIN}, month_{INT64_MIN};
   std::atomic<int64_t> day_end_ns_{INT64_MIN};  // the next midnight: the only check of a hot call
@@ -159,8 +159,8 @@ class LimitSet {
 using LimitSetPtr = std::shared_ptr<LimitSet>;
 
 struct LimitEstimate {
-  int64_t tokens = 0;        // the likely: prompt bytes / 4 + a usual reply
-  int64_t nanodollars = 0;   // the worst case: see PriceTable::upper_bound
+  int64_t tokens = 0;       // the likely: prompt bytes / 4 + a usual reply
+  int64_t nanodollars = 0;  // the worst case: see PriceTable::upper_bound
 };
 
 struct LimitRefusal {
@@ -202,7 +202,7 @@ class Reservation {
 class Admission {
  public:
   bool ok() const { return !refusal_; }
-  Reservation& reservation() { return reservation_; }    // REQUIRES: ok()
+  Reservation& reservation() { return reservation_; }        // REQUIRES: ok()
   const LimitRefusal& refusal() const { return *refusal_; }  // REQUIRES: !ok()
 
  private:

@@ -72,8 +72,7 @@ class LimitDriver : public CaseDriver {
     return "";
   }
   std::string reserve_one(const Step& step, const Instant& now) {
-    Admission admission =
-        reserve(sets_, {step.integer("tokens"), step.integer("money")}, now);
+    Admission admission = reserve(sets_, {step.integer("tokens"), step.integer("money")}, now);
     if (admission.ok()) {
       held_[step.words[0]] = std::move(admission.reservation());
       return "ok";
@@ -88,8 +87,8 @@ class LimitDriver : public CaseDriver {
   }
   std::string state(const Instant& now) {
     const RateState rates = rate_state(sets_, now.steady_ns);
-    std::string out = std::to_string(rates.remaining_requests) + "/" +
-                      std::to_string(rates.limit_requests) + " ";
+    std::string out =
+        std::to_string(rates.remaining_requests) + "/" + std::to_string(rates.limit_requests) + " ";
     append_reset(out, rates.reset_requests_ms);
     out += " " + std::to_string(rates.remaining_tokens) + "/" + std::to_string(rates.limit_tokens) +
            " ";
@@ -179,8 +178,8 @@ TEST(Limits, ExactlyAsManyAsTheLimitUnderContention) {
   std::vector<Reservation> keep;
   on_threads(50, [&](int) {
     for (int i = 0; i < 40; ++i) {
-      for (auto [sets, count] : {std::pair{&rate, &by_rate}, {&money, &by_money},
-                                 {&width, &by_width}}) {
+      for (auto [sets, count] :
+           {std::pair{&rate, &by_rate}, {&money, &by_money}, {&width, &by_width}}) {
         Admission admission = reserve(*sets, {0, 7}, {kSecondNs, kSecondNs});
         if (!admission.ok()) continue;
         ++*count;

@@ -14,8 +14,9 @@ bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; 
 // lie inside strings.
 size_t string_stop(std::string_view text) {
   const void* quote = std::memchr(text.data(), '"', text.size());
-  const size_t end =
-      quote == nullptr ? text.size() : static_cast<size_t>(static_cast<const char*>(quote) - text.data());
+  const size_t end = quote == nullptr
+                         ? text.size()
+                         : static_cast<size_t>(static_cast<const char*>(quote) - text.data());
   const void* slash = std::memchr(text.data(), '\\', end);
   return slash == nullptr ? end
                           : static_cast<size_t>(static_cast<const char*>(slash) - text.data());

@@ -39,10 +39,10 @@ class MemberCapture {
   size_t count_ = 0;
 
   State state_ = State::kOutside;
-  int depth_ = 0;          // of objects and arrays
+  int depth_ = 0;  // of objects and arrays
   bool in_string_ = false;
-  bool escaped_ = false;   // the byte before was a backslash inside a string
-  std::string key_;        // the top-level key being read; longer ones are cut, and match nothing
+  bool escaped_ = false;  // the byte before was a backslash inside a string
+  std::string key_;       // the top-level key being read; longer ones are cut, and match nothing
   size_t wanted_ = kNamesMax;  // the name being captured; kNamesMax: none
   std::string current_;
   bool overflow_ = false;

@@ -16,7 +16,8 @@ std::string capture(std::string_view text, std::string_view name = "usage") {
 }
 
 TEST(MemberCapture, FindsTopLevelMembers) {
-  const char* reply = R"({"id":"a","model":"m-1","choices":[{"usage":1}], "usage" : {"a":{"b":2}} })";
+  const char* reply =
+      R"({"id":"a","model":"m-1","choices":[{"usage":1}], "usage" : {"a":{"b":2}} })";
   EXPECT_EQ(capture(reply), R"({"a":{"b":2}})");
   EXPECT_EQ(capture(reply, "model"), R"("m-1")");
 }

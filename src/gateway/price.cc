@@ -25,8 +25,8 @@ int64_t multiply(int64_t a, int64_t b) {
 int64_t price_or(int64_t price, int64_t plain) { return price < 0 ? plain : price; }
 
 bool is_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // Without what providers add to a name: a snapshot's date in its forms, a
@@ -62,7 +62,8 @@ std::string_view without_provider(std::string_view name) {
   if (const size_t slash = name.rfind('/'); slash != std::string_view::npos) {
     name.remove_prefix(slash + 1);
   }
-  for (const std::string_view vendor : {"anthropic.", "meta.", "mistral.", "deepseek.", "cohere."}) {
+  for (const std::string_view vendor :
+       {"anthropic.", "meta.", "mistral.", "deepseek.", "cohere."}) {
     if (const size_t at = name.find(vendor); at == 0 || at == 3 || at == 5 || at == 7) {
       // At the front, or behind a region: "us.", "apac.", "global.".
       if (at == 0 || name[at - 1] == '.') return name.substr(at + vendor.size());
@@ -132,7 +133,9 @@ Cost ModelPrice::cost(const Usage& usage, std::string_view service_tier) const {
   const int64_t plain_output = std::max<int64_t>(
       0, usage.output_tokens - usage.reasoning_tokens - usage.audio_output_tokens);
   int64_t total = price->request;
-  auto charge = [&total](int64_t count, int64_t each) { total = add(total, multiply(count, each)); };
+  auto charge = [&total](int64_t count, int64_t each) {
+    total = add(total, multiply(count, each));
+  };
   charge(plain_input, price->input);
   charge(usage.cached_input_tokens, price_or(price->cached_input, price->input));
   charge(usage.cache_write_tokens, price_or(price->cache_write, price->input));
@@ -212,10 +215,9 @@ void PriceTable::index(Entries& entries) {
   auto literals = [](const std::string& pattern) {
     return std::count_if(pattern.begin(), pattern.end(), [](char c) { return c != '*'; });
   };
-  std::stable_sort(entries.patterns.begin(), entries.patterns.end(),
-                   [&](const auto& a, const auto& b) {
-                     return literals(a.first) > literals(b.first);
-                   });
+  std::stable_sort(
+      entries.patterns.begin(), entries.patterns.end(),
+      [&](const auto& a, const auto& b) { return literals(a.first) > literals(b.first); });
 }
 
 const PriceTable::Rows* PriceTable::match(const Entries& entries,

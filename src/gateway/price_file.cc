@@ -11,7 +11,8 @@ __asm__(
     ".pushsection .rodata\n"
     ".globl gatehouse_prices_begin\n"
     "gatehouse_prices_begin:\n"
-    ".incbin \"" GATEHOUSE_PRICES_FILE "\"\n"
+    ".incbin \"" GATEHOUSE_PRICES_FILE
+    "\"\n"
     ".globl gatehouse_prices_end\n"
     "gatehouse_prices_end:\n"
     ".popsection\n");
@@ -138,8 +139,8 @@ Result<std::vector<PriceConfig>> parse_prices(std::string_view yaml, std::string
 
 std::span<const PriceConfig> PriceTable::builtin_prices() {
   static const std::vector<PriceConfig> prices = [] {
-    const std::string_view text(
-        gatehouse_prices_begin, static_cast<size_t>(gatehouse_prices_end - gatehouse_prices_begin));
+    const std::string_view text(gatehouse_prices_begin,
+                                static_cast<size_t>(gatehouse_prices_end - gatehouse_prices_begin));
     auto parsed = parse_prices(text, "prices.yaml");
     if (!parsed.ok()) {  // a test reads this very table
       std::fprintf(stderr, "%s\n", parsed.status().message().c_str());

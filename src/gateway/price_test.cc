@@ -49,10 +49,9 @@ class CostDriver : public CaseDriver {
       return cost.priced ? std::to_string(cost.nanodollars) : "unpriced";
     }
     if (step.verb == "bound") {
-      return std::to_string(
-          table.find(model)->upper_bound(static_cast<size_t>(step.integer("bytes")),
-                                         step.integer("output"), step.integer("n", 1),
-                                         step.text("tier")));
+      return std::to_string(table.find(model)->upper_bound(
+          static_cast<size_t>(step.integer("bytes")), step.integer("output"), step.integer("n", 1),
+          step.text("tier")));
     }
     return "unknown step";
   }
@@ -70,8 +69,9 @@ TEST(Price, BuiltInTableIsSound) {
   std::set<std::string> seen;
   for (const PriceConfig& row : PriceTable::builtin_prices()) {
     models.insert(row.model);
-    EXPECT_TRUE(seen.insert(row.model + "|" + row.tier + "|" +
-                            std::to_string(row.above_input_tokens)).second)
+    EXPECT_TRUE(
+        seen.insert(row.model + "|" + row.tier + "|" + std::to_string(row.above_input_tokens))
+            .second)
         << row.model << " is priced twice";
     EXPECT_LE(row.cached_input, row.input) << row.model;
     EXPECT_GE(row.output_tokens_max, 0);
@@ -92,7 +92,8 @@ TEST(Price, NoCallCostsMoreThanItsBound) {
       usage.cached_input_tokens =
           static_cast<int64_t>(random.below(static_cast<uint64_t>(usage.input_tokens) + 1));
       usage.cache_write_tokens = usage.input_tokens - usage.cached_input_tokens;
-      usage.output_tokens = static_cast<int64_t>(random.below(static_cast<uint64_t>(output_max) + 1));
+      usage.output_tokens =
+          static_cast<int64_t>(random.below(static_cast<uint64_t>(output_max) + 1));
       usage.reasoning_tokens = usage.output_tokens / 2;
       EXPECT_LE(price->cost(usage, row.tier).nanodollars,
                 price->upper_bound(bytes, output_max, 1, row.tier))
@@ -107,7 +108,8 @@ TEST(Price, MistakesInAFileArePointedAt) {
            {"prices:\n  - models: [a]\n    input: -1\n", "p.yaml:3:12"},
            {"prices:\n  - models: [a]\n    input: x\n", "p.yaml:3:12"},
            {"prices:\n  - input: 1\n", "p.yaml:2:5"},
-           {"prices:\n  - models: [a]\n    input: 1\n    also:\n      - {input: 2}\n", "p.yaml:5:9"},
+           {"prices:\n  - models: [a]\n    input: 1\n    also:\n      - {input: 2}\n",
+            "p.yaml:5:9"},
            {"prices: 3\n", "p.yaml:1:1"},
            {"prices:\n  - models: [a]\n    input: 1\n    input: 2\n", "p.yaml:4"}}) {
     const auto read = parse_prices(yaml, "p.yaml");

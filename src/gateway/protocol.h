@@ -34,18 +34,18 @@ enum class Family : uint8_t { kOpenAi, kAnthropic, kHttp };
 std::string_view name(Family family);
 
 enum class ErrorKind : uint8_t {
-  kInvalidRequest,   // 400
-  kAuthentication,   // 401
-  kPermission,       // 403
-  kNotFound,         // 404
-  kTooLarge,         // 413
-  kRateLimit,        // 429, a rate or concurrency limit
-  kQuota,            // 429, money
-  kCancelled,        // 499, recorded only: the client has left
-  kInternal,         // 500
-  kUpstream,         // 502, the upstream failed or spoke nonsense
-  kUnavailable,      // 503, nothing can serve the call now
-  kTimeout,          // 504
+  kInvalidRequest,  // 400
+  kAuthentication,  // 401
+  kPermission,      // 403
+  kNotFound,        // 404
+  kTooLarge,        // 413
+  kRateLimit,       // 429, a rate or concurrency limit
+  kQuota,           // 429, money
+  kCancelled,       // 499, recorded only: the client has left
+  kInternal,        // 500
+  kUpstream,        // 502, the upstream failed or spoke nonsense
+  kUnavailable,     // 503, nothing can serve the call now
+  kTimeout,         // 504
 };
 int http_status(ErrorKind kind);
 std::string_view name(ErrorKind kind);
@@ -94,14 +94,14 @@ struct CallRequest {
   const Dialect* dialect = nullptr;
   model::PrincipalPtr principal;
 
-  std::string model;           // the public name asked for
-  std::string_view path;       // below the upstream's base, e.g. "/chat/completions"
+  std::string model;      // the public name asked for
+  std::string_view path;  // below the upstream's base, e.g. "/chat/completions"
   // Where `path` names the model, so that the upstream's name can take its place.
   ByteRange model_in_path;
-  std::string_view query;      // passed on, but for api-version where it means nothing
+  std::string_view query;  // passed on, but for api-version where it means nothing
 
-  std::string_view body;       // whole; or
-  FormBody* form = nullptr;    // a form that streams
+  std::string_view body;     // whole; or
+  FormBody* form = nullptr;  // a form that streams
   BodyModel body_model;
   bool stream = false;
   // Asks the upstream for the usage of a stream that the caller did not ask for;

@@ -225,8 +225,8 @@ Task<void> Call::relay_events(UpstreamCall& from) {
     trace_.upstream_ns += steady_ns() - begin_ns;
     if (!piece.ok()) {
       const Code code = piece.status().code();
-      trace_.error = code == Code::kCancelled ? "client_left"
-                     : code != Code::kDeadlineExceeded ? "stream_cut"
+      trace_.error = code == Code::kCancelled            ? "client_left"
+                     : code != Code::kDeadlineExceeded   ? "stream_cut"
                      : steady_ms() >= total_deadline_ms_ ? name(AttemptEnd::kTotalTimeout)
                                                          : name(AttemptEnd::kIdleTimeout);
       trace_.error_message = piece.status().message();

@@ -126,10 +126,8 @@ Classification classify_reply(const Attempt& attempt, const std::vector<int>& re
     case 404:  // that upstream does not offer it
       return {Fault::kElsewhere, status_reason(status), false};
     case 429:
-    case 408:
-      return {Fault::kElsewhere, status_reason(status), true};
-    default:
-      break;
+    case 408: return {Fault::kElsewhere, status_reason(status), true};
+    default: break;
   }
   if (status >= 500 || status < 400) return {Fault::kElsewhere, status_reason(status), true};
   return {Fault::kFatal, status_reason(status), false};
@@ -141,20 +139,16 @@ RetryPolicy::RetryPolicy(const RetryConfig& config) : config_(config) {}
 
 Classification RetryPolicy::classify(const Attempt& attempt) const {
   switch (attempt.end) {
-    case AttemptEnd::kReply:
-      return classify_reply(attempt, config_.statuses);
+    case AttemptEnd::kReply: return classify_reply(attempt, config_.statuses);
     case AttemptEnd::kStreamError: {
       if (const CodeMeaning* known = meaning(attempt.error_code)) {
         return {known->fault, known->code, known->upstream_failed};
       }
       return {Fault::kRetryable, "stream_error", true};
     }
-    case AttemptEnd::kTotalTimeout:
-      return {Fault::kFatal, name(attempt.end), true};
-    case AttemptEnd::kCancelled:
-      return {Fault::kFatal, name(attempt.end), false};
-    case AttemptEnd::kRefusedHere:
-      return {Fault::kElsewhere, name(attempt.end), false};
+    case AttemptEnd::kTotalTimeout: return {Fault::kFatal, name(attempt.end), true};
+    case AttemptEnd::kCancelled: return {Fault::kFatal, name(attempt.end), false};
+    case AttemptEnd::kRefusedHere: return {Fault::kElsewhere, name(attempt.end), false};
     case AttemptEnd::kConnectFailed:
     case AttemptEnd::kConnectTimeout:
     case AttemptEnd::kConnectionLost:
@@ -162,8 +156,7 @@ Classification RetryPolicy::classify(const Attempt& attempt) const {
     case AttemptEnd::kFirstTokenTimeout:
     case AttemptEnd::kIdleTimeout:
     case AttemptEnd::kBadReply:
-    case AttemptEnd::kStreamCut:
-      break;
+    case AttemptEnd::kStreamCut: break;
   }
   return {Fault::kRetryable, name(attempt.end), true};
 }
@@ -196,8 +189,8 @@ RetryDecision RetryPolicy::decide(const Attempt& attempt, int retries_made, doub
 
 int64_t RetryPolicy::backoff_ms(int retries_made, double uniform) const {
   const double most =
-      std::min(static_cast<double>(config_.cap_ms),
-               static_cast<double>(config_.initial_ms) * std::pow(config_.multiplier, retries_made));
+      std::min(static_cast<double>(config_.cap_ms), static_cast<double>(config_.initial_ms) *
+                                                        std::pow(config_.multiplier, retries_made));
   return static_cast<int64_t>(most * uniform);
 }
 
@@ -213,8 +206,8 @@ int64_t asked_wait_ms(std::string_view retry_after_ms, std::string_view retry_af
   }
   const int64_t now_s = wall_ms / 1000;
   if (const auto at = net::parse_http_date(text, now_s)) {
-    return bounded(std::max(0.0, static_cast<double>(*at - now_s) * 1000 -
-                                     static_cast<double>(wall_ms % 1000)));
+    return bounded(std::max(
+        0.0, static_cast<double>(*at - now_s) * 1000 - static_cast<double>(wall_ms % 1000)));
   }
   return -1;
 }
@@ -270,8 +263,7 @@ bool RetryBudget::try_retry() {
 void RetryBudget::give_back() { deposit(kUnit); }
 
 double RetryBudget::available() const {
-  return static_cast<double>(balance_.load(std::memory_order_relaxed)) /
-         static_cast<double>(kUnit);
+  return static_cast<double>(balance_.load(std::memory_order_relaxed)) / static_cast<double>(kUnit);
 }
 
 }  // namespace gatehouse::gateway

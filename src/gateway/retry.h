@@ -16,30 +16,30 @@ namespace gatehouse::gateway {
 
 // How an attempt ended.
 enum class AttemptEnd : uint8_t {
-  kReply,              // a whole reply or stream; `status` says which
-  kConnectFailed,      // no name, no route, refused, TLS
+  kReply,          // a whole reply or stream; `status` says which
+  kConnectFailed,  // no name, no route, refused, TLS
   kConnectTimeout,
-  kConnectionLost,     // closed before the reply's head, or in the middle of a reply
+  kConnectionLost,  // closed before the reply's head, or in the middle of a reply
   kFirstByteTimeout,
   kFirstTokenTimeout,
-  kIdleTimeout,        // between tokens
-  kTotalTimeout,       // the call's whole time is up: never retried
-  kBadReply,           // not HTTP, a framing error, too large a head
-  kStreamCut,          // a stream that ended without its terminal event
-  kStreamError,        // an error inside a 200; `error_code` says which
-  kCancelled,          // the caller left
-  kRefusedHere,        // never sent: breaker open, no connection free, no credential
+  kIdleTimeout,   // between tokens
+  kTotalTimeout,  // the call's whole time is up: never retried
+  kBadReply,      // not HTTP, a framing error, too large a head
+  kStreamCut,     // a stream that ended without its terminal event
+  kStreamError,   // an error inside a 200; `error_code` says which
+  kCancelled,     // the caller left
+  kRefusedHere,   // never sent: breaker open, no connection free, no credential
 };
 std::string_view name(AttemptEnd end);  // "connect_timeout", ...: for records and metrics
 
 struct Attempt {
   AttemptEnd end = AttemptEnd::kReply;
-  int status = 0;                   // kReply, kStreamError
-  std::string_view error_code;      // of the reply's or the event's error: its code, else its type
-  std::string_view retry_after;     // header values; empty: absent
+  int status = 0;                // kReply, kStreamError
+  std::string_view error_code;   // of the reply's or the event's error: its code, else its type
+  std::string_view retry_after;  // header values; empty: absent
   std::string_view retry_after_ms;
   std::string_view should_retry;
-  bool reached_client = false;      // the first byte of the reply went to the caller
+  bool reached_client = false;  // the first byte of the reply went to the caller
 };
 
 enum class Fault : uint8_t {
@@ -58,13 +58,13 @@ struct Classification {
 
 struct RetryDecision {
   enum class Action : uint8_t {
-    kDone,       // a success, or a failure to hand to the caller as it is
-    kRetry,      // wait delay_ms, take from the RetryBudget, try here again
-    kFallOver,   // not here again; the next target may serve it
+    kDone,      // a success, or a failure to hand to the caller as it is
+    kRetry,     // wait delay_ms, take from the RetryBudget, try here again
+    kFallOver,  // not here again; the next target may serve it
   };
   Action action = Action::kDone;
-  int64_t delay_ms = 0;         // kRetry
-  int64_t asked_wait_ms = -1;   // what the upstream asked for; < 0: nothing. For the breaker too
+  int64_t delay_ms = 0;        // kRetry
+  int64_t asked_wait_ms = -1;  // what the upstream asked for; < 0: nothing. For the breaker too
   Classification cause;
 };
 
@@ -108,21 +108,21 @@ class RetryBudget {
   static constexpr int64_t kSavedMax = 100;
 
   explicit RetryBudget(double ratio = 0.1);
-  void set_ratio(double ratio);   // keeps what is saved
+  void set_ratio(double ratio);  // keeps what is saved
 
-  void on_call();                 // once a call to this upstream, before its first attempt
-  bool try_retry();               // takes one; false: no retry now
-  void give_back();               // the retry was not made (the caller left during backoff)
-  double available() const;       // for metrics
+  void on_call();            // once a call to this upstream, before its first attempt
+  bool try_retry();          // takes one; false: no retry now
+  void give_back();          // the retry was not made (the caller left during backoff)
+  double available() const;  // for metrics
 
  private:
   static constexpr int64_t kUnit = 1'000'000;  // a retry, in the balance's units
 
   void deposit(int64_t amount);
 
-  std::atomic<int64_t> earned_{0};    // a call, in units
+  std::atomic<int64_t> earned_{0};  // a call, in units
   std::atomic<int64_t> balance_{0};
-  std::atomic<int64_t> owed_{0};      // of the advance
+  std::atomic<int64_t> owed_{0};  // of the advance
 };
 
 }  // namespace gatehouse::gateway

@@ -72,9 +72,8 @@ class RetryDriver : public CaseDriver {
     attempt.should_retry = should;
     attempt.reached_client = step.has("reached");
     // The clock stands at Sun, 06 Nov 1994 08:49:37.250 GMT.
-    const RetryDecision decision =
-        RetryPolicy(config_).decide(attempt, static_cast<int>(step.integer("made")),
-                                    step.number("uniform", 0.5), 784111777250);
+    const RetryDecision decision = RetryPolicy(config_).decide(
+        attempt, static_cast<int>(step.integer("made")), step.number("uniform", 0.5), 784111777250);
     std::string out;
     switch (decision.action) {
       case RetryDecision::Action::kDone: out = "done"; break;

@@ -140,11 +140,10 @@ Result<Router> Router::make(std::span<const ModelConfig> models) {
     if (pattern) out.patterns_.push_back(route);
     out.routes_.push_back(route);
   }
-  std::stable_sort(out.patterns_.begin(), out.patterns_.end(),
-                   [](const RoutePtr& a, const RoutePtr& b) {
-                     return literal_characters(a->config().name) >
-                            literal_characters(b->config().name);
-                   });
+  std::stable_sort(
+      out.patterns_.begin(), out.patterns_.end(), [](const RoutePtr& a, const RoutePtr& b) {
+        return literal_characters(a->config().name) > literal_characters(b->config().name);
+      });
   return out;
 }
 

@@ -75,9 +75,9 @@ class Route {
 
   friend class Router;
   ModelConfig config_;
-  std::vector<std::vector<size_t>> groups_;      // indexes of targets, lowest order first
-  std::vector<uint64_t> hashes_;                 // of a target's upstream and model
-  mutable std::atomic<uint64_t> ticket_{0};      // calls so far: the place in the sequence
+  std::vector<std::vector<size_t>> groups_;  // indexes of targets, lowest order first
+  std::vector<uint64_t> hashes_;             // of a target's upstream and model
+  mutable std::atomic<uint64_t> ticket_{0};  // calls so far: the place in the sequence
 };
 using RoutePtr = std::shared_ptr<const Route>;
 

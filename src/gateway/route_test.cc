@@ -64,10 +64,9 @@ class RouteDriver : public CaseDriver {
  private:
   Candidates choose(const Route& route, const std::string& name, const std::string& sticky) const {
     requested_ = name;
-    return route.candidates(requested_, sticky.empty() ? 0 : hash_conversation(sticky),
-                            [&](size_t i) {
-                              return down_.count(route.config().targets[i].upstream) == 0;
-                            });
+    return route.candidates(
+        requested_, sticky.empty() ? 0 : hash_conversation(sticky),
+        [&](size_t i) { return down_.count(route.config().targets[i].upstream) == 0; });
   }
   static std::string show(const Route&, const Candidates& candidates) {
     std::string out;
@@ -75,7 +74,8 @@ class RouteDriver : public CaseDriver {
       out += (out.empty() ? "" : " ") + one.target->upstream + ":" + std::string(one.model);
     }
     if (candidates.skipped() > 0) {
-      out += (out.empty() ? "" : " ") + std::string("skipped ") + std::to_string(candidates.skipped());
+      out +=
+          (out.empty() ? "" : " ") + std::string("skipped ") + std::to_string(candidates.skipped());
     }
     return out;
   }

@@ -13,10 +13,10 @@ namespace {
 
 // Seconds. OpenTelemetry's advised bounds for gen_ai.server.request.duration and
 // for the first token, with two more below for classic models.
-constexpr std::array kDurationBounds = {0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32,
+constexpr std::array kDurationBounds = {0.002, 0.005, 0.01, 0.02, 0.04,  0.08,  0.16,  0.32,
                                         0.64,  1.28,  2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
-constexpr std::array kFirstTokenBounds = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25,
-                                          0.5,   0.75,  1.0,  2.5,  5.0,  7.5,  10.0};
+constexpr std::array kFirstTokenBounds = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,
+                                          0.25,  0.5,   0.75, 1.0,  2.5,  5.0,  7.5,  10.0};
 constexpr std::array kPerTokenBounds = {0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15,
                                         0.2,   0.3,   0.4,  0.5,   0.75, 1.0,   2.5};
 constexpr std::array kAddedBounds = {0.00005, 0.0001, 0.00015, 0.00025, 0.0005, 0.001,
@@ -25,9 +25,8 @@ constexpr std::array kAddedBounds = {0.00005, 0.0001, 0.00015, 0.00025, 0.0005, 
 double seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 bool is_hex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 std::string hex_id(int words) {
@@ -182,21 +181,21 @@ CallMetrics::Series& CallMetrics::series(const CallRequest& call, const CallTrac
   const model::Labels base{{"gen_ai_operation_name", operation},
                            {"gen_ai_request_model", trace.public_model},
                            {"gatehouse_upstream", trace.upstream}};
-  const model::Labels outcome =
-      base.with("http_response_status_code", std::to_string(trace.status))
-          .with("error_type", trace.error);
+  const model::Labels outcome = base.with("http_response_status_code", std::to_string(trace.status))
+                                    .with("error_type", trace.error);
   Series made;
   made.calls = &registry_.counter("gatehouse_calls", "Calls that ended", outcome);
-  made.cost = &registry_.counter("gatehouse_cost_dollars", "What the calls cost, in US dollars", base);
+  made.cost =
+      &registry_.counter("gatehouse_cost_dollars", "What the calls cost, in US dollars", base);
   made.duration = &registry_.histogram("gen_ai_server_request_duration_seconds",
                                        "From the request's head to the end of its reply",
                                        kDurationBounds, base);
   made.first_token = &registry_.histogram("gen_ai_server_time_to_first_token_seconds",
                                           "From the request's head to the first token of its reply",
                                           kFirstTokenBounds, base);
-  made.per_token = &registry_.histogram("gen_ai_server_time_per_output_token_seconds",
-                                        "Between two tokens of a reply, after the first",
-                                        kPerTokenBounds, base);
+  made.per_token =
+      &registry_.histogram("gen_ai_server_time_per_output_token_seconds",
+                           "Between two tokens of a reply, after the first", kPerTokenBounds, base);
   made.added = &registry_.histogram("gatehouse_added_seconds",
                                     "What the gate itself added to a call", kAddedBounds, base);
   constexpr std::array<const char*, 4> kTypes = {"input", "cached_input", "output", "reasoning"};

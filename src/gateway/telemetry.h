@@ -24,34 +24,34 @@ namespace gatehouse::gateway {
 // One attempt, as the record tells it.
 struct AttemptTrace {
   std::string upstream;
-  std::string model;       // the name there
-  int64_t begin_ns = 0;    // after the call's begin
+  std::string model;     // the name there
+  int64_t begin_ns = 0;  // after the call's begin
   int64_t duration_ns = 0;
   int status = 0;
-  std::string error;       // a code; empty: it served
+  std::string error;  // a code; empty: it served
   bool hedge = false;
 };
 
 // What happened to a call. Filled as it goes; read once, at its end.
 struct CallTrace {
   std::string request_id;
-  std::string_view route;      // the path that was called; lives as the exchange
+  std::string_view route;                         // the path that was called; lives as the exchange
   std::string trace_id, span_id, parent_span_id;  // W3C, hex
   int64_t begin_wall_ns = 0;
-  int64_t begin_ns = 0;        // steady: the request's head was complete
-  int64_t first_byte_ns = 0;   // steady: the reply's first byte was sent; 0: none
+  int64_t begin_ns = 0;       // steady: the request's head was complete
+  int64_t first_byte_ns = 0;  // steady: the reply's first byte was sent; 0: none
   int64_t first_token_ns = 0;
-  int64_t upstream_ns = 0;     // time spent waiting for upstreams, for "latency added"
+  int64_t upstream_ns = 0;  // time spent waiting for upstreams, for "latency added"
   int64_t end_ns = 0;
-  int status = 0;              // what the client was told
-  std::string error;           // a code; empty: success
+  int status = 0;     // what the client was told
+  std::string error;  // a code; empty: success
   std::string error_message;
-  std::string public_model;    // as configured: bounded cardinality
+  std::string public_model;  // as configured: bounded cardinality
   std::string version;
-  std::string upstream;        // which served
+  std::string upstream;  // which served
   std::vector<AttemptTrace> attempts;
   Usage usage;
-  int64_t reply_bytes = 0;     // of the body, on its way to the client
+  int64_t reply_bytes = 0;  // of the body, on its way to the client
   int64_t cost_nanodollars = 0;
   bool priced = false;
   std::string request_body, reply_body;  // only where bodies are kept

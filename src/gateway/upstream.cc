@@ -54,8 +54,9 @@ void UpstreamHistory::checked(bool ok, const Health& found, const HealthConfig& 
     const bool proven = before == HealthState::kUnknown || before == HealthState::kHealthy ||
                         good_checks_ >= config.healthy_after;
     health_.state = proven ? HealthState::kHealthy : HealthState::kDegraded;
-    if (!proven) health_.reason = "recovering: one good check, " +
-                                  std::to_string(config.healthy_after) + " are asked for";
+    if (!proven)
+      health_.reason =
+          "recovering: one good check, " + std::to_string(config.healthy_after) + " are asked for";
   } else {
     const bool proven = before == HealthState::kUnhealthy || bad_checks_ >= config.unhealthy_after;
     health_.state = proven ? HealthState::kUnhealthy : HealthState::kDegraded;
@@ -69,8 +70,8 @@ Result<std::shared_ptr<Upstream>> Upstream::make(const UpstreamConfig& config,
   auto url = net::parse_url(config.url);
   if (!url.ok()) return url.status().with_context("upstream " + config.name);
   if (history == nullptr) history = std::make_shared<UpstreamHistory>(config, registry);
-  auto made = std::shared_ptr<Upstream>(
-      new Upstream(config, std::move(credential), std::move(history)));
+  auto made =
+      std::shared_ptr<Upstream>(new Upstream(config, std::move(credential), std::move(history)));
   made->origin_.tls = url->https;
   made->origin_.host = url->host;
   made->origin_.port = url->port;

@@ -24,9 +24,9 @@ std::string_view name(HealthState state);
 // What a health check found, or passing calls showed.
 struct Health {
   HealthState state = HealthState::kUnknown;
-  std::string reason;         // for a person; empty when healthy
+  std::string reason;  // for a person; empty when healthy
   int64_t checked_wall_ms = 0;
-  int64_t latency_ms = 0;     // of the check
+  int64_t latency_ms = 0;  // of the check
 };
 
 // What passing calls teach of an upstream, kept apart from its configuration so

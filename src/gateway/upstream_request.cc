@@ -15,10 +15,20 @@ using std::string_view_literals::operator""sv;
 // Between the caller and the gateway: not for the upstream. Accept-Encoding is
 // among them because the gateway reads the reply's usage as it passes.
 constexpr std::array kDropped = {
-    "accept-encoding"sv, "api-key"sv,         "authorization"sv,     "content-length"sv,
-    "cookie"sv,          "expect"sv,          "forwarded"sv,         "host"sv,
-    "traceparent"sv,     "x-api-key"sv,       "x-forwarded-for"sv,   "x-forwarded-host"sv,
-    "x-forwarded-proto"sv, "x-real-ip"sv,
+    "accept-encoding"sv,
+    "api-key"sv,
+    "authorization"sv,
+    "content-length"sv,
+    "cookie"sv,
+    "expect"sv,
+    "forwarded"sv,
+    "host"sv,
+    "traceparent"sv,
+    "x-api-key"sv,
+    "x-forwarded-for"sv,
+    "x-forwarded-host"sv,
+    "x-forwarded-proto"sv,
+    "x-real-ip"sv,
 };
 
 bool is_dropped(const net::HeaderList& headers, std::string_view name) {

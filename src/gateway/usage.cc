@@ -330,10 +330,8 @@ bool StreamUsage::complete() const {
   switch (operation_) {
     case Operation::kEmbeddings:
     case Operation::kModerations:
-    case Operation::kInfer:
-      return true;
-    default:
-      return complete_;
+    case Operation::kInfer: return true;
+    default: return complete_;
   }
 }
 
@@ -364,14 +362,10 @@ StreamEvent StreamUsage::on_event(std::string_view type, std::string_view data) 
         out = on_openai_chunk(data);
       }
       break;
-    case Operation::kMessages:
-      out = on_message_event(type, data);
-      break;
+    case Operation::kMessages: out = on_message_event(type, data); break;
     case Operation::kResponses:
     case Operation::kImages:
-    case Operation::kAudio:
-      out = on_typed_event(type, data);
-      break;
+    case Operation::kAudio: out = on_typed_event(type, data); break;
     default:
       out.content = true;
       output_bytes_ += data.size();

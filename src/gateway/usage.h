@@ -35,13 +35,15 @@ struct Usage {
   bool reported = false;   // the upstream gave a usage
   bool estimated = false;  // tokens were estimated by us
   std::string finish_reason;
-  std::string model;        // as the upstream names it
-  std::string service_tier; // as the upstream reports it
+  std::string model;                                  // as the upstream names it
+  std::string service_tier;                           // as the upstream reports it
   std::string error_code, error_type, error_message;  // an error object in the reply
-  double confidence = -1;   // mean token probability where logprobs came; < 0: unknown
+  double confidence = -1;  // mean token probability where logprobs came; < 0: unknown
 
   int64_t total_tokens() const { return input_tokens + output_tokens; }
-  bool failed() const { return !error_type.empty() || !error_code.empty() || !error_message.empty(); }
+  bool failed() const {
+    return !error_type.empty() || !error_code.empty() || !error_message.empty();
+  }
   void clear();
 };
 
@@ -61,9 +63,9 @@ inline int64_t likely_tokens(size_t bytes) { return static_cast<int64_t>((bytes 
 void estimate_usage(Usage& usage, size_t prompt_bytes, size_t output_bytes);
 
 struct StreamEvent {
-  bool content = false;     // carries (a part of) the reply: a token for first/between-token times
-  bool terminal = false;    // the protocol's end: [DONE], response.completed, message_stop, an error
-  bool error = false;       // an error inside the stream; see usage().error_*
+  bool content = false;   // carries (a part of) the reply: a token for first/between-token times
+  bool terminal = false;  // the protocol's end: [DONE], response.completed, message_stop, an error
+  bool error = false;     // an error inside the stream; see usage().error_*
   bool usage_only = false;  // the chunk of include_usage: to be withheld where we asked for it
 };
 

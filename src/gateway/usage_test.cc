@@ -71,8 +71,8 @@ class UsageDriver : public CaseDriver {
     }
     if (step.verb == "event") {
       const bool typed = first.starts_with('@');
-      const auto event =
-          stream_->on_event(typed ? std::string_view(first).substr(1) : "", typed ? json : step.rest);
+      const auto event = stream_->on_event(typed ? std::string_view(first).substr(1) : "",
+                                           typed ? json : step.rest);
       std::string out;
       if (event.content) out += "content ";
       if (event.usage_only) out += "usage-only ";
@@ -82,8 +82,8 @@ class UsageDriver : public CaseDriver {
     }
     if (step.verb == "end") {
       return describe(stream_->usage()) + (stream_->complete() ? "" : " CUT") +
-             (stream_->failed() ? " FAILED" : "") + " bytes=" +
-             std::to_string(stream_->output_bytes());
+             (stream_->failed() ? " FAILED" : "") +
+             " bytes=" + std::to_string(stream_->output_bytes());
     }
     return "unknown step";
   }

@@ -104,6 +104,10 @@ Authenticator::ThreadView& Authenticator::view() {
   return view;
 }
 
+bool Authenticator::permits(std::string_view peer_address) {
+  return view().shared.access->permits(peer_address);
+}
+
 Result<model::PrincipalPtr> Authenticator::authenticate(std::string_view presented,
                                                         std::string_view peer_address,
                                                         int64_t now_ns, Refusal* refusal) {
@@ -209,8 +213,7 @@ Status Authenticator::refuse(RefusalReason reason, std::string_view key_id,
       return {Code::kUnauthenticated, key + "was revoked. Ask for a new one."};
     case RefusalReason::kAddress:
       return {Code::kPermissionDenied, "Calls from this address are not allowed."};
-    case RefusalReason::kLocked:
-      break;
+    case RefusalReason::kLocked: break;
   }
   return {Code::kResourceExhausted, "Too many failures to authenticate; locked for another " +
                                         std::to_string((retry_after_ms + 999) / 1000) +

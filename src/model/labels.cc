@@ -18,8 +18,9 @@ Labels::Labels(std::vector<Pair> pairs) {
 }
 
 std::string_view Labels::get(std::string_view name) const {
-  const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), name,
-                                   [](const Pair& pair, std::string_view n) { return pair.first < n; });
+  const auto at =
+      std::lower_bound(pairs_.begin(), pairs_.end(), name,
+                       [](const Pair& pair, std::string_view n) { return pair.first < n; });
   return at != pairs_.end() && at->first == name ? std::string_view(at->second)
                                                  : std::string_view();
 }

@@ -71,8 +71,8 @@ class Registry {
   // Counters' names are given without "_total".
   Counter& counter(std::string_view name, std::string_view help, const Labels& labels);
   Gauge& gauge(std::string_view name, std::string_view help, const Labels& labels);
-  Histogram& histogram(std::string_view name, std::string_view help,
-                       std::span<const double> bounds, const Labels& labels);
+  Histogram& histogram(std::string_view name, std::string_view help, std::span<const double> bounds,
+                       const Labels& labels);
 
   // A gauge whose value is asked for when it is read.
   void gauge_from(std::string_view name, std::string_view help, const Labels& labels,
@@ -96,8 +96,7 @@ class Registry {
   void visit(const std::function<void(const Family&)>& visitor) const;
 
  private:
-  Child& child(std::string_view name, std::string_view help, MetricType type,
-               const Labels& labels);
+  Child& child(std::string_view name, std::string_view help, MetricType type, const Labels& labels);
 
   mutable std::mutex mutex_;
   std::map<std::string, Family, std::less<>> families_;

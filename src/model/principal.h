@@ -43,7 +43,7 @@ struct Principal {
   std::vector<std::string> models;  // glob patterns of public model names; empty: all
   Limits limits;
 
-  bool has(Role role) const;       // admin has every role but approver
+  bool has(Role role) const;  // admin has every role but approver
   bool may_use(std::string_view model) const;
 };
 

@@ -77,8 +77,7 @@ bool ChunkedDecoder::take_frame_byte(char c) {
       if (c != '\n') return refuse("chunk longer than its size");
       at_ = At::kSizeStart;
       return true;
-    default:
-      return refuse("chunk framing");  // the other states are not read here
+    default: return refuse("chunk framing");  // the other states are not read here
   }
 }
 

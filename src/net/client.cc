@@ -18,24 +18,16 @@ constexpr size_t kKeptBytes = 8 * 1024;
 // Fields that the client writes itself, or that are for one hop only.
 bool written_here(std::string_view name) {
   switch (name.size()) {
-    case 2:
-      return equal_ignoring_case(name, "te");
-    case 4:
-      return equal_ignoring_case(name, "host");
-    case 6:
-      return equal_ignoring_case(name, "expect");
-    case 7:
-      return equal_ignoring_case(name, "upgrade") || equal_ignoring_case(name, "trailer");
+    case 2: return equal_ignoring_case(name, "te");
+    case 4: return equal_ignoring_case(name, "host");
+    case 6: return equal_ignoring_case(name, "expect");
+    case 7: return equal_ignoring_case(name, "upgrade") || equal_ignoring_case(name, "trailer");
     case 10:
       return equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "keep-alive");
-    case 14:
-      return equal_ignoring_case(name, "content-length");
-    case 16:
-      return equal_ignoring_case(name, "proxy-connection");
-    case 17:
-      return equal_ignoring_case(name, "transfer-encoding");
-    default:
-      return false;
+    case 14: return equal_ignoring_case(name, "content-length");
+    case 16: return equal_ignoring_case(name, "proxy-connection");
+    case 17: return equal_ignoring_case(name, "transfer-encoding");
+    default: return false;
   }
 }
 

@@ -36,7 +36,7 @@ struct Origin {
   std::string host;  // name or numeric address, without brackets
   uint16_t port = 80;
   std::string host_header;     // what Host says
-  int connections_max = 1024;  // in use at a time, a Loop; further calls queue
+  int connections_max = 8192;  // in use at a time, a Loop; further calls queue
   Reach reach = Reach::kUsual;
   friend bool operator==(const Origin&, const Origin&) = default;
 };

@@ -50,12 +50,10 @@ Task<Result<bool>> ClientCall::State::receive_head_bytes(int64_t deadline_ms) {
 
 Result<bool> ClientCall::State::look_for_head() {
   switch (head_end.advance(in.span())) {
-    case HeadEnd::State::kMore:
-      return false;
+    case HeadEnd::State::kMore: return false;
     case HeadEnd::State::kRefused:
       return data_loss("the upstream's reply is not HTTP: " + std::string(head_end.error().reason));
-    case HeadEnd::State::kFound:
-      break;
+    case HeadEnd::State::kFound: break;
   }
   const ParseError error =
       parse_response({in.data(), head_end.size()}, method_of(request.method), HeadLimits(), head);
@@ -154,16 +152,12 @@ Result<std::string_view> ClientCall::State::next_piece(bool& more) {
   const ChunkedDecoder::Step step = decoder.next(raw);
   raw.remove_prefix(step.consumed);
   switch (step.state) {
-    case ChunkedDecoder::State::kPayload:
-      return step.payload;
-    case ChunkedDecoder::State::kDone:
-      end_body();
-      return std::string_view();
+    case ChunkedDecoder::State::kPayload: return step.payload;
+    case ChunkedDecoder::State::kDone: end_body(); return std::string_view();
     case ChunkedDecoder::State::kRefused:
       return fail_body(data_loss("the upstream's chunked reply is malformed: " +
                                  std::string(decoder.error().reason)));
-    case ChunkedDecoder::State::kMore:
-      break;
+    case ChunkedDecoder::State::kMore: break;
   }
   more = true;
   return std::string_view();

@@ -62,17 +62,14 @@ Task<Ending> Http1Exchange::serve(Http1Connection& connection) {
   HeadOutcome outcome = in_.empty() ? try_head() : look_for_head();
   if (outcome == HeadOutcome::kMore) outcome = co_await wait_for_head();
   switch (outcome) {
-    case HeadOutcome::kIdle:
-      co_return Ending::kKeep;
+    case HeadOutcome::kIdle: co_return Ending::kKeep;
     case HeadOutcome::kRefused:
       request_.clear();  // what could be read of it says nothing certain, its method included
       context_.counters.bad_requests.fetch_add(1, std::memory_order_relaxed);
       co_await refuse(head_error_.status, head_error_.reason);
       co_return Ending::kLinger;
-    case HeadOutcome::kComplete:
-      break;
-    default:
-      co_return Ending::kClose;
+    case HeadOutcome::kComplete: break;
+    default: co_return Ending::kClose;
   }
   co_return co_await run_handler();
 }
@@ -89,13 +86,9 @@ Http1Exchange::HeadOutcome Http1Exchange::try_head() {
 
 Http1Exchange::HeadOutcome Http1Exchange::look_for_head() {
   switch (head_end_.advance(in_.span())) {
-    case HeadEnd::State::kMore:
-      return HeadOutcome::kMore;
-    case HeadEnd::State::kRefused:
-      head_error_ = head_end_.error();
-      return HeadOutcome::kRefused;
-    case HeadEnd::State::kFound:
-      break;
+    case HeadEnd::State::kMore: return HeadOutcome::kMore;
+    case HeadEnd::State::kRefused: head_error_ = head_end_.error(); return HeadOutcome::kRefused;
+    case HeadEnd::State::kFound: break;
   }
   head_error_ = parse_request({in_.data(), head_end_.size()}, config_->options.head, request_);
   return head_error_.ok() ? HeadOutcome::kComplete : HeadOutcome::kRefused;

@@ -78,18 +78,13 @@ Result<std::string_view> Http1Exchange::next_piece(bool& more) {
     const ChunkedDecoder::Step step = decoder_.next(raw_);
     raw_.remove_prefix(step.consumed);
     switch (step.state) {
-      case ChunkedDecoder::State::kPayload:
-        return step.payload;
-      case ChunkedDecoder::State::kDone:
-        body_done_ = true;
-        return std::string_view();
+      case ChunkedDecoder::State::kPayload: return step.payload;
+      case ChunkedDecoder::State::kDone: body_done_ = true; return std::string_view();
       case ChunkedDecoder::State::kRefused:
         body_broken_ = true;
         context_.counters.bad_requests.fetch_add(1, std::memory_order_relaxed);
         return invalid_argument(std::string(decoder_.error().reason));
-      case ChunkedDecoder::State::kMore:
-        more = true;
-        return std::string_view();
+      case ChunkedDecoder::State::kMore: more = true; return std::string_view();
     }
   }
 }

@@ -18,18 +18,13 @@ bool without_body(int status) { return status < 200 || status == 204 || status =
 // Fields that this layer writes itself, or that would break what it writes.
 bool written_here(std::string_view name) {
   switch (name.size()) {
-    case 4:
-      return equal_ignoring_case(name, "date");
-    case 7:
-      return equal_ignoring_case(name, "upgrade") || equal_ignoring_case(name, "trailer");
+    case 4: return equal_ignoring_case(name, "date");
+    case 7: return equal_ignoring_case(name, "upgrade") || equal_ignoring_case(name, "trailer");
     case 10:
       return equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "keep-alive");
-    case 14:
-      return equal_ignoring_case(name, "content-length");
-    case 17:
-      return equal_ignoring_case(name, "transfer-encoding");
-    default:
-      return false;
+    case 14: return equal_ignoring_case(name, "content-length");
+    case 17: return equal_ignoring_case(name, "transfer-encoding");
+    default: return false;
   }
 }
 
@@ -43,26 +38,16 @@ iovec part_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()),
 
 std::string_view code_of(int status) {
   switch (status) {
-    case 400:
-      return "bad_request";
-    case 408:
-      return "request_timeout";
-    case 413:
-      return "body_too_long";
-    case 414:
-      return "target_too_long";
-    case 417:
-      return "expectation_failed";
-    case 431:
-      return "headers_too_large";
-    case 501:
-      return "not_implemented";
-    case 503:
-      return "overloaded";
-    case 505:
-      return "http_version_not_supported";
-    default:
-      return "internal_error";
+    case 400: return "bad_request";
+    case 408: return "request_timeout";
+    case 413: return "body_too_long";
+    case 414: return "target_too_long";
+    case 417: return "expectation_failed";
+    case 431: return "headers_too_large";
+    case 501: return "not_implemented";
+    case 503: return "overloaded";
+    case 505: return "http_version_not_supported";
+    default: return "internal_error";
   }
 }
 
@@ -103,7 +88,9 @@ Status Http1Exchange::append_reply_head(int status, std::span<const Header> head
   out += ' ';
   out += reason_phrase(status);
   out += "\r\n";
-  out += context_.date_line();
+  out += "Date: ";
+  out += context_.date();
+  out += "\r\n";
   if (!content_type.empty() && !append_header(out, "Content-Type", content_type)) {
     return invalid_argument("the reply's content type is not a header value");
   }

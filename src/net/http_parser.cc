@@ -52,15 +52,9 @@ ParseError read_connection(std::string_view list, Steering& steering) {
       case 4:
         if (equal_ignoring_case(*option, "host")) return refuse("Connection names Host");
         break;
-      case 5:
-        steering.close |= equal_ignoring_case(*option, "close");
-        break;
-      case 7:
-        steering.upgrade |= equal_ignoring_case(*option, "upgrade");
-        break;
-      case 10:
-        steering.keep_alive |= equal_ignoring_case(*option, "keep-alive");
-        break;
+      case 5: steering.close |= equal_ignoring_case(*option, "close"); break;
+      case 7: steering.upgrade |= equal_ignoring_case(*option, "upgrade"); break;
+      case 10: steering.keep_alive |= equal_ignoring_case(*option, "keep-alive"); break;
       case 14:
         if (equal_ignoring_case(*option, "content-length")) {
           return refuse("Connection names Content-Length");
@@ -73,8 +67,7 @@ ParseError read_connection(std::string_view list, Steering& steering) {
           return refuse("Connection names Transfer-Encoding");
         }
         break;
-      default:
-        break;
+      default: break;
     }
   }
   return {};
@@ -126,8 +119,7 @@ ParseError read_steering_field(std::string_view name, std::string_view value, St
         return refuse("disguised Transfer-Encoding");
       }
       break;
-    default:
-      break;
+    default: break;
   }
   return {};
 }

@@ -119,8 +119,7 @@ MultipartScanner::State MultipartScanner::feed(std::span<const char> input) {
 
 bool MultipartScanner::take(char c) {
   switch (at_) {
-    case At::kDelimiter:
-      return take_body_byte(c);
+    case At::kDelimiter: return take_body_byte(c);
     case At::kAfterDelimiter:
       if (c == '\r') {
         at_ = At::kDelimiterLf;
@@ -139,12 +138,10 @@ bool MultipartScanner::take(char c) {
       if (c != '-') return refuse("multipart delimiter that goes on");
       at_ = At::kEpilogue;
       return true;
-    case At::kPartHead:
-      return take_part_head_byte(c);
+    case At::kPartHead: return take_part_head_byte(c);
     case At::kEpilogue:
       return c == '\r' || c == '\n' ? true : refuse("bytes after the last multipart delimiter");
-    case At::kRefused:
-      return false;
+    case At::kRefused: return false;
   }
   return false;
 }

@@ -20,7 +20,8 @@ struct ServerOptions {
   int64_t write_stall_timeout_ms = 30'000;
   int64_t total_timeout_ms = 3'600'000;  // a whole exchange, streams included
   int connections_max = 20'000;          // a Server
-  int connections_per_address_max = 1'000;
+  // Half of all: behind a balancer or one address translator everybody shares one.
+  int connections_per_address_max = 10'000;
   std::vector<std::string> proxy_protocol_from;  // CIDRs whose connections must begin with PROXY v2
 };
 

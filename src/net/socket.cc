@@ -95,14 +95,9 @@ ssize_t Socket::try_write(std::string_view bytes) {
 
 ssize_t Socket::tls_outcome(int returned) {
   switch (SSL_get_error(ssl_, returned)) {
-    case SSL_ERROR_WANT_READ:
-      wants_write_ = false;
-      return kWait;
-    case SSL_ERROR_WANT_WRITE:
-      wants_write_ = true;
-      return kWait;
-    case SSL_ERROR_ZERO_RETURN:
-      return kEnd;
+    case SSL_ERROR_WANT_READ: wants_write_ = false; return kWait;
+    case SSL_ERROR_WANT_WRITE: wants_write_ = true; return kWait;
+    case SSL_ERROR_ZERO_RETURN: return kEnd;
     case SSL_ERROR_SYSCALL:
       errno_ = errno;
       tls_failed_ = true;

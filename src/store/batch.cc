@@ -136,14 +136,9 @@ bool take_attribute(std::string_view& in, const IdTables& tables, Attribute& out
       out.value = std::bit_cast<double>(get_le<uint64_t>(in.data()));
       in.remove_prefix(8);
       return true;
-    case kFalse:
-      out.value = false;
-      return true;
-    case kTrue:
-      out.value = true;
-      return true;
-    default:
-      return false;
+    case kFalse: out.value = false; return true;
+    case kTrue: out.value = true; return true;
+    default: return false;
   }
 }
 

@@ -57,8 +57,7 @@ bool index_frame(const FrameCursor& cursor, bool check_all, DecodedBatch& decode
       }
       break;
     }
-    default:
-      break;
+    default: break;
   }
   index.add_frame(cursor.offset(), cursor.frame_bytes(), cursor.header().position);
   if (cursor.header().type == FrameType::kBatch) {

@@ -221,16 +221,11 @@ bool Scanner::scalar() {
     return true;
   };
   switch (*p_) {
-    case '"':
-      return string();
-    case 't':
-      return literal("true");
-    case 'f':
-      return literal("false");
-    case 'n':
-      return literal("null");
-    default:
-      return number();
+    case '"': return string();
+    case 't': return literal("true");
+    case 'f': return literal("false");
+    case 'n': return literal("null");
+    default: return number();
   }
 }
 
@@ -326,21 +321,11 @@ std::string unescape(std::string_view raw) {
       continue;
     }
     switch (raw[++i]) {
-      case 'b':
-        out += '\b';
-        break;
-      case 'f':
-        out += '\f';
-        break;
-      case 'n':
-        out += '\n';
-        break;
-      case 'r':
-        out += '\r';
-        break;
-      case 't':
-        out += '\t';
-        break;
+      case 'b': out += '\b'; break;
+      case 'f': out += '\f'; break;
+      case 'n': out += '\n'; break;
+      case 'r': out += '\r'; break;
+      case 't': out += '\t'; break;
       case 'u': {
         auto unit = static_cast<unsigned>(hex4(raw.data() + i + 1));
         i += 4;
@@ -352,8 +337,7 @@ std::string unescape(std::string_view raw) {
         append_utf8(out, unit);
         break;
       }
-      default:
-        out += raw[i];
+      default: out += raw[i];
     }
   }
   return out;

@@ -54,7 +54,8 @@ Status parse_anthropic_body(std::string_view body, CallRequest& call) {
   std::array<wire::JsonMember, kKeyCount> found;
   RETURN_IF_ERROR(
       wire::find_top_level(body, kKeys, found).with_context("the request body is not usable JSON"));
-  if (!found[kModel].present()) return invalid_argument("model is missing; name one that is served");
+  if (!found[kModel].present())
+    return invalid_argument("model is missing; name one that is served");
   auto model = wire::json_string(found[kModel].value);
   if (!model || model->empty()) return invalid_argument("model must be a string");
   call.model = *model;

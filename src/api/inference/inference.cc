@@ -31,8 +31,9 @@ Result<std::string> model_beside_path(const gateway::Snapshot& snapshot,
     }
     if (!plain || name.find('*') != std::string::npos || !principal.may_use(name)) continue;
     if (!only.empty()) {
-      return invalid_argument("more than one model is served here; name one in the header "
-                              "x-gatehouse-model, or call /predict/{model}");
+      return invalid_argument(
+          "more than one model is served here; name one in the header "
+          "x-gatehouse-model, or call /predict/{model}");
     }
     only = name;
   }
@@ -113,11 +114,10 @@ Task<void> Inference::call(gateway::Worker& worker, net::Exchange& exchange,
   call.model_in_path = path.model;
   call.query = request.query;
   read_call_headers(request, call);
-  Result<std::string> model =
-      path.model.empty()
-          ? model_beside_path(*worker.snapshot, request, *call.principal)
-          : net::percent_decode(
-                request.path.substr(path.model.begin, path.model.end - path.model.begin));
+  Result<std::string> model = path.model.empty()
+                                  ? model_beside_path(*worker.snapshot, request, *call.principal)
+                                  : net::percent_decode(request.path.substr(
+                                        path.model.begin, path.model.end - path.model.begin));
   Status parsed = model.status();
   if (parsed.ok()) {
     call.model = std::move(*model);

@@ -47,9 +47,10 @@ class Inference {
   }
 
   Gate gate_;
-  std::array<InferenceDialect, 4> dialects_ = {
-      InferenceDialect(InferenceForm::kOpenInference), InferenceDialect(InferenceForm::kInvocations),
-      InferenceDialect(InferenceForm::kScore), InferenceDialect(InferenceForm::kPredict)};
+  std::array<InferenceDialect, 4> dialects_ = {InferenceDialect(InferenceForm::kOpenInference),
+                                               InferenceDialect(InferenceForm::kInvocations),
+                                               InferenceDialect(InferenceForm::kScore),
+                                               InferenceDialect(InferenceForm::kPredict)};
 };
 
 }  // namespace gatehouse::api

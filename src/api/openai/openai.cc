@@ -45,8 +45,7 @@ Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
   CallError error;
   error.kind = ErrorKind::kInvalidRequest;
   error.code = "invalid_request";
-  const auto boundary =
-      net::multipart_boundary(exchange.request().headers.get("content-type"));
+  const auto boundary = net::multipart_boundary(exchange.request().headers.get("content-type"));
   if (!boundary) {
     error.message = "this path takes multipart/form-data with a boundary";
     co_await send_error(exchange, dialect_, error);
@@ -108,8 +107,9 @@ Task<void> OpenAi::models(gateway::Worker& worker, net::Exchange& exchange, std:
     CallError error;
     error.kind = ErrorKind::kNotFound;
     error.code = "model_not_found";
-    error.message = "this model does not exist, or this key may not use it; GET /v1/models lists "
-                    "the models that it may use";
+    error.message =
+        "this model does not exist, or this key may not use it; GET /v1/models lists "
+        "the models that it may use";
     co_await send_error(exchange, dialect_, error);
     co_return;
   }

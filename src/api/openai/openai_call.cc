@@ -59,9 +59,16 @@ enum Key : size_t {
   kKeyCount,
 };
 constexpr std::array<std::string_view, kKeyCount> kKeys = {
-    "model",      "stream",     "stream_options",    "max_tokens",
-    "max_completion_tokens", "max_output_tokens", "n", "service_tier",
-    "messages",   "input",
+    "model",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "n",
+    "service_tier",
+    "messages",
+    "input",
 };
 
 constexpr std::string_view kIncludeUsage = "\"include_usage\":true";

@@ -29,8 +29,7 @@ std::optional<OpenAiPath> parse_openai_path(std::string_view path);
 
 // Fills model, stream, limits and edits from a JSON body. The message of an
 // error is for the caller.
-Status parse_openai_body(const OpenAiPath& path, std::string_view body,
-                         gateway::CallRequest& call);
+Status parse_openai_body(const OpenAiPath& path, std::string_view body, gateway::CallRequest& call);
 
 // OpenAI's error object. https://platform.openai.com/docs/guides/error-codes
 class OpenAiDialect : public gateway::Dialect {

@@ -24,8 +24,7 @@ Answer unreadable(const Status& status) {
       return refusal(413, "body_too_large", "The body is longer than 64 KiB.", "Send less.");
     case Code::kUnavailable:
       return retry_later(503, "overloaded", "There is no memory for the body now.", 1);
-    default:
-      return invalid_body(status.message());
+    default: return invalid_body(status.message());
   }
 }
 

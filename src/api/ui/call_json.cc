@@ -153,6 +153,10 @@ void write_attempts(JsonWriter& json, const model::Record& record) {
 // The caller's x-gatehouse-metadata: an object of scalars, or any text.
 void write_metadata(JsonWriter& json, std::string_view text) {
   json.key("metadata").begin_object();
+  if (text.empty()) {
+    json.end_object();
+    return;
+  }
   const auto document = wire::JsonDocument::parse(text);
   if (document.ok() && document->root().is_object()) {
     for (const auto [name, value] : document->root().members()) {
@@ -164,7 +168,7 @@ void write_metadata(JsonWriter& json, std::string_view text) {
         json.member(name, *flag ? "true" : "false");
       }
     }
-  } else if (valid_utf8(text) && !text.empty()) {
+  } else if (valid_utf8(text)) {
     json.member("text", text);
   }
   json.end_object();

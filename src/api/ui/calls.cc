@@ -243,19 +243,22 @@ Task<Answer> Console::get_live(Visit& visit) {
         co_await visit.worker.loop.sleep_for(LiveCalls::kGatherMs, &visit.exchange.cancel());
     if (wake == Wake::kCancelled) break;
     const int64_t now = steady_ms();
-    const auto gather = [&] { return live_.gather(*watching.watcher, now); };
+    const bool recheck = now - checked_ms >= kRecheckMs;
+    bool valid = true;
+    const auto gather = [&] {
+      if (recheck) valid = still_valid(visit);
+      return live_.gather(*watching.watcher, now);
+    };
     const LiveCalls::Gathered gathered = co_await parts_.pool.run(visit.worker.loop, gather);
     append_gathered(gathered, out);
+    if (recheck) checked_ms = now;
     if (now - alive_ms >= kAliveMs) {
       out += ": alive\n\n";
       alive_ms = now;
     }
-    std::string_view reason;
-    if (parts_.program.draining()) reason = "draining";
-    if (now - checked_ms >= kRecheckMs) {
-      checked_ms = now;
-      if (!still_valid(visit)) reason = "not_signed_in";
-    }
+    const std::string_view reason = parts_.program.draining() ? "draining"
+                                    : !valid                  ? "not_signed_in"
+                                                              : std::string_view{};
     if (!reason.empty()) {
       out += "event: end\ndata: {\"code\":\"" + std::string(reason) + "\"}\n\n";
       ended = true;

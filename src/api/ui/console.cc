@@ -106,7 +106,7 @@ Task<Answer> Console::serve(gateway::Worker& worker, net::Exchange& exchange) {
     if (!captures) continue;
     matched = route.pattern;
     if (route.method == method) {
-      Visit visit{worker, exchange, std::move(*captures)};
+      Visit visit{worker, exchange, std::move(*captures), worker.snapshot};
       co_return co_await admit(route, visit);
     }
     if (!allow.empty()) allow += ", ";
@@ -169,18 +169,12 @@ Task<Answer> Console::authenticate(Visit& visit) {
   if (token.empty()) co_return not_signed_in();
   visit.session_token = token;
   const bool touch = !(reads(visit.exchange.request().method) && headers.get(kPollHeader) == "1");
-  using Checked = Result<identity::SessionStore::Checked>;
-  std::optional<Checked> checked;
-  if (touch) {  // stores when the session was last used
-    const auto check = [this, &visit]() -> Checked {
-      return parts_.sessions.check(visit.session_token, true);
-    };
-    checked.emplace(co_await parts_.pool.run(visit.worker.loop, check));
-  } else {
-    checked.emplace(parts_.sessions.check(visit.session_token, false));
-  }
-  if (!checked->ok()) co_return not_signed_in();
-  visit.session = std::move(**checked);
+  // Stores when the session was last used, and waits for another who does.
+  const auto check = [&] { return parts_.sessions.check(visit.session_token, touch); };
+  Result<identity::SessionStore::Checked> checked =
+      co_await parts_.pool.run(visit.worker.loop, check);
+  if (!checked.ok()) co_return not_signed_in();
+  visit.session = std::move(*checked);
   visit.principal = visit.session->principal;
   co_return Answer{};
 }

@@ -60,6 +60,7 @@ struct Visit {
   gateway::Worker& worker;
   net::Exchange& exchange;
   std::vector<std::string> captures{};  // of the route's pattern
+  gateway::SnapshotPtr snapshot{};      // the one in force when the request came
   model::PrincipalPtr principal{};
   // By cookie; none for a key.
   std::optional<identity::SessionStore::Checked> session{};
@@ -122,6 +123,7 @@ class Console {
   // keys.cc
   Task<Answer> get_keys(Visit& visit);
   Task<Answer> get_key(Visit& visit);
+  Task<Result<identity::Key>> find_key(Visit& visit);
   Task<Answer> post_key(Visit& visit);
   Task<Answer> patch_key(Visit& visit);
   Task<Answer> rotate_key(Visit& visit);

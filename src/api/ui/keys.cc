@@ -208,10 +208,8 @@ Answer Console::key_refused(const Status& status) const {
       return refusal(409, "key_revoked", "The key is revoked.", "Make another key.");
     case Code::kAlreadyExists:
       return refusal(409, "key_name_taken", status.message(), "Choose another name.");
-    case Code::kInvalidArgument:
-      return invalid_body(status.message());
-    default:
-      return retry_later(503, "overloaded", status.message(), 1);
+    case Code::kInvalidArgument: return invalid_body(status.message());
+    default: return retry_later(503, "overloaded", status.message(), 1);
   }
 }
 
@@ -233,8 +231,14 @@ Task<Answer> Console::get_keys(Visit& visit) {
   co_return ok(std::move(body));
 }
 
+// The store of keys can be waiting for the disk under its lock.
+Task<Result<Key>> Console::find_key(Visit& visit) {
+  const auto get = [&] { return parts_.keys.get(visit.captures.front()); };
+  co_return co_await parts_.pool.run(visit.worker.loop, get);
+}
+
 Task<Answer> Console::get_key(Visit& visit) {
-  const auto key = parts_.keys.get(visit.captures.front());
+  const Result<Key> key = co_await find_key(visit);
   if (!key.ok()) co_return key_refused(key.status());
   co_return ok(key_json(*key));
 }
@@ -271,7 +275,7 @@ Task<Answer> Console::post_key(Visit& visit) {
 Task<Answer> Console::patch_key(Visit& visit) {
   const Body body = co_await read_body(visit.exchange, kKeyMembers);
   if (body.refused) co_return *body.refused;
-  const auto key = parts_.keys.get(visit.captures.front());
+  const Result<Key> key = co_await find_key(visit);
   if (!key.ok()) co_return key_refused(key.status());
   const Status granted = identity::check_grant(visit.principal->roles, key->roles);
   if (!granted.ok()) {
@@ -306,7 +310,7 @@ Task<Answer> Console::rotate_key(Visit& visit) {
   if (!overlap_ms || *overlap_ms < 0 || *overlap_ms > identity::KeyStore::kOverlapMaxMs) {
     co_return invalid_body("\"overlap_ms\" has to be a whole number from 0 to 604800000.");
   }
-  const auto key = parts_.keys.get(visit.captures.front());
+  const Result<Key> key = co_await find_key(visit);
   if (!key.ok()) co_return key_refused(key.status());
   const Status granted = identity::check_grant(visit.principal->roles, key->roles);
   if (!granted.ok()) {

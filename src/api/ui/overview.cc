@@ -86,14 +86,18 @@ Task<Answer> Console::get_overview(Visit& visit) {
       co_return invalid_parameter("range has to be 15m, 1h or 24h.");
     }
   }
-  co_return ok(overview_json(visit, range));
+  // Sums of some hundreds of steps, and the store of keys, which can be waiting
+  // for the disk.
+  const auto write = [&] { return overview_json(visit, range); };
+  std::string body = co_await parts_.pool.run(visit.worker.loop, write);
+  co_return ok(std::move(body));
 }
 
 std::string Console::overview_json(const Visit& visit, Activity::Range range) const {
   Activity& activity = parts_.gateway.activity();
   const int64_t now = now_ms();
   const ActivityView view = activity.view(range, now);
-  const gateway::SnapshotPtr& snapshot = visit.worker.snapshot;
+  const gateway::SnapshotPtr& snapshot = visit.snapshot;
   const ActivityTotals& totals = view.totals;
   const int64_t rate_ms = std::min(view.range_ms, std::max(kRateMsMin, now - view.known_since_ms));
   std::string out;

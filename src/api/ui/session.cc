@@ -80,18 +80,23 @@ std::string Console::session_json(const Visit& visit) const {
   json.key("config").begin_object().member("ok", config.ok);
   text_or_null(json, "message", config.ok ? std::string_view{} : config.message);
   json.member("since_at_ms", config.since_ms).end_object();
-  json.member("bodies_kept", visit.worker.snapshot->config.record_bodies);
+  json.member("bodies_kept", visit.snapshot->config.record_bodies);
   json.member("base_url", std::string(visit.exchange.peer().tls ? "https://" : "http://") +
                               std::string(request.host));
   json.end_object();
   return out;
 }
 
-Task<Answer> Console::get_session(Visit& visit) { co_return ok(session_json(visit)); }
+Task<Answer> Console::get_session(Visit& visit) {
+  const auto write = [&] { return session_json(visit); };
+  std::string body = co_await parts_.pool.run(visit.worker.loop, write);
+  co_return ok(std::move(body));
+}
 
 Task<Answer> Console::begin_session(Visit& visit, Result<NewSession> begun, std::string_view how) {
   visit.session_token = begun->token;
-  auto checked = parts_.sessions.check(begun->token, false);
+  const auto check = [&] { return parts_.sessions.check(visit.session_token, false); };
+  auto checked = co_await parts_.pool.run(visit.worker.loop, check);
   if (!checked.ok()) co_return link_used();
   visit.session = std::move(*checked);
   visit.principal = visit.session->principal;

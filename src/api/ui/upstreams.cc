@@ -15,14 +15,10 @@ std::optional<double> UpstreamState::error_ratio() const {
 
 std::string_view kind_name(gateway::UpstreamKind kind) {
   switch (kind) {
-    case gateway::UpstreamKind::kOpenAi:
-      return "openai";
-    case gateway::UpstreamKind::kAzureOpenAi:
-      return "azure-openai";
-    case gateway::UpstreamKind::kAnthropic:
-      return "anthropic";
-    case gateway::UpstreamKind::kHttp:
-      return "http";
+    case gateway::UpstreamKind::kOpenAi: return "openai";
+    case gateway::UpstreamKind::kAzureOpenAi: return "azure-openai";
+    case gateway::UpstreamKind::kAnthropic: return "anthropic";
+    case gateway::UpstreamKind::kHttp: return "http";
   }
   return "http";
 }
