@@ -28,7 +28,20 @@ const std::string_view* model_list(std::string_view path, std::string_view& id) 
 }  // namespace
 
 Router::Router(const api::Gate& gate, Pages pages)
-    : openai_(gate), anthropic_(gate), inference_(gate), pages_(std::move(pages)) {}
+    : gate_(gate), openai_(gate), anthropic_(gate), inference_(gate), pages_(std::move(pages)) {}
+
+// Pages, sign-in and health too: an address that may not come learns nothing.
+Task<void> Router::refuse_address(net::Exchange& exchange) {
+  net::Reply reply;
+  reply.status = 403;
+  reply.content_type = "application/json";
+  reply.body =
+      "{\"error\":{\"code\":\"address_not_allowed\",\"message\":\"this address may not use the "
+      "gate "
+      "(access.allow, access.deny)\",\"type\":\"permission_error\"}}";
+  const Status sent = co_await exchange.reply(reply);
+  (void)sent;
+}
 
 Task<void> Router::refuse_method(net::Exchange& exchange, std::string_view allow) {
   const std::string body =
@@ -47,6 +60,9 @@ Task<void> Router::refuse_method(net::Exchange& exchange, std::string_view allow
 Task<void> Router::serve(gateway::Worker& worker, net::Exchange& exchange) {
   const net::RequestHead& request = exchange.request();
   const std::string_view path = request.path;
+  if (!gate_.authenticator.permits(exchange.peer().address)) {
+    co_return co_await refuse_address(exchange);
+  }
   const bool post = request.method == net::Method::kPost;
   const bool get = request.method == net::Method::kGet || request.method == net::Method::kHead;
 

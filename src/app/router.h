@@ -30,8 +30,10 @@ class Router {
   Task<void> serve(gateway::Worker& worker, net::Exchange& exchange);
 
  private:
+  Task<void> refuse_address(net::Exchange& exchange);
   Task<void> refuse_method(net::Exchange& exchange, std::string_view allow);
 
+  api::Gate gate_;
   api::OpenAi openai_;
   api::Anthropic anthropic_;
   api::Inference inference_;

@@ -61,8 +61,8 @@ Status Service::build_identity(const Config& config) {
   authenticator_->set_access(std::move(access));
   keys_ = std::make_unique<identity::KeyStore>(*catalog_, *authenticator_, clock_, registry_);
   RETURN_IF_ERROR(keys_->load().with_context("keys"));
-  users_ =
-      std::make_unique<identity::UserStore>(*catalog_, pool_, authenticator_->lockout(), clock_);
+  users_ = std::make_unique<identity::UserStore>(*catalog_, console_pool_,
+                                                 authenticator_->lockout(), clock_);
   RETURN_IF_ERROR(users_->load().with_context("users"));
   sessions_ = std::make_unique<identity::SessionStore>(
       *catalog_, *users_, authenticator_->lockout(), clock_, config.access.sessions, registry_);
@@ -109,7 +109,7 @@ void Service::build_pages() {
   program_.store = [this] { return records_->health(); };
   console_ = std::make_unique<api::Console>(api::ConsoleParts{
       *gateway_, *authenticator_, *keys_, *users_, *sessions_, *audit_, session_config_, *records_,
-      *records_, pool_, clock_, program_, api::follow_window(records_->window())});
+      *records_, console_pool_, clock_, program_, api::follow_window(records_->window())});
   health_ = std::make_unique<api::Health>(*gateway_, program_, clock_);
   metrics_ = std::make_unique<api::Metrics>(registry_, *authenticator_, clock_);
   const api::Gate gate{*gateway_, *authenticator_, clock_};
@@ -139,7 +139,7 @@ Status Service::build_cores(const Config& config) {
       cores_->start(config.server.listen, config.server.options, tls_, budget_, router_));
   listening_ = true;
   // The console's past: beside the first calls, as nothing depends on it.
-  pool_.submit([this, through = records_->last_position()] {
+  console_pool_.submit([this, through = records_->last_position()] {
     constexpr int64_t kPatienceMs = 5'000;  // a day of calls at 1,000 a second
     const Status rebuilt =
         gateway_->activity().rebuild(*records_, through, clock_.wall_ns() / 1'000'000, kPatienceMs);

@@ -65,7 +65,8 @@ class Service {
   const model::Clock& clock_ = model::system_clock();
   model::Registry registry_;
   MemoryBudget budget_;
-  Pool pool_{4};  // names, password hashes, catalog writes: short and rare
+  Pool pool_{2};          // names and reloads: a call may wait for them
+  Pool console_pool_{2};  // password hashes, catalog writes, reads of the log for people
   std::unique_ptr<store::RecordLog> records_;
   std::unique_ptr<catalog::SqliteCatalog> catalog_;
   int64_t catalog_version_ = 0;

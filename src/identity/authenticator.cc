@@ -104,6 +104,10 @@ Authenticator::ThreadView& Authenticator::view() {
   return view;
 }
 
+bool Authenticator::permits(std::string_view peer_address) {
+  return view().shared.access->permits(peer_address);
+}
+
 Result<model::PrincipalPtr> Authenticator::authenticate(std::string_view presented,
                                                         std::string_view peer_address,
                                                         int64_t now_ns, Refusal* refusal) {

@@ -117,6 +117,8 @@ class Authenticator {
   void publish(std::shared_ptr<const KeyTable> table);
   // The addresses that may come at all.
   void set_access(AccessList access);
+  // Whether this one may: for what asks for no key.
+  bool permits(std::string_view peer_address);
   // Called for each refusal, on the caller's thread. Set before the first call.
   void on_refusal(std::function<void(const Refusal&)> observer) { observer_ = std::move(observer); }
 

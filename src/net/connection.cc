@@ -43,18 +43,10 @@ void ServerContext::give_exchange(std::unique_ptr<Http1Exchange> exchange) {
   free_exchanges_.push_back(std::move(exchange));
 }
 
-std::string_view ServerContext::date_line() {
+std::string_view ServerContext::date() {
   timespec now;
   ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  if (now.tv_sec != date_seconds_) {
-    date_seconds_ = now.tv_sec;
-    tm parts;
-    ::gmtime_r(&now.tv_sec, &parts);
-    char text[64];
-    date_line_.assign(text,
-                      ::strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts));
-  }
-  return date_line_;
+  return date_.at(now.tv_sec);
 }
 
 bool ServerContext::count_address(const IpAddress& address) {

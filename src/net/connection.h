@@ -24,6 +24,7 @@
 #include "base/loop.h"
 #include "net/buffer.h"
 #include "net/chunked.h"
+#include "net/date.h"
 #include "net/exchange.h"
 #include "net/http_parser.h"
 #include "net/ip_address.h"
@@ -64,7 +65,7 @@ struct ServerContext {
 
   std::unique_ptr<Http1Exchange> take_exchange();
   void give_exchange(std::unique_ptr<Http1Exchange> exchange);
-  std::string_view date_line();  // "Date: …\r\n", rendered once a second
+  std::string_view date();  // of now, rendered once a second
 
   // False: the address has as many connections as it may.
   bool count_address(const IpAddress& address);
@@ -72,8 +73,7 @@ struct ServerContext {
 
  private:
   std::vector<std::unique_ptr<Http1Exchange>> free_exchanges_;
-  int64_t date_seconds_ = -1;
-  std::string date_line_;
+  HttpDateCache date_;
 };
 
 // What becomes of the connection after an exchange.

@@ -88,7 +88,9 @@ Status Http1Exchange::append_reply_head(int status, std::span<const Header> head
   out += ' ';
   out += reason_phrase(status);
   out += "\r\n";
-  out += context_.date_line();
+  out += "Date: ";
+  out += context_.date();
+  out += "\r\n";
   if (!content_type.empty() && !append_header(out, "Content-Type", content_type)) {
     return invalid_argument("the reply's content type is not a header value");
   }

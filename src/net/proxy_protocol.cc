@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/bytes.h"
+
 namespace gatehouse::net {
 
 namespace {
@@ -27,34 +29,15 @@ std::uint16_t uint16_at(std::string_view text, std::size_t at) {
   return static_cast<std::uint16_t>(byte_at(text, at) << 8 | byte_at(text, at + 1));
 }
 
-constexpr std::array<std::uint32_t, 256> make_crc_table() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t crc = i;
-    // 0x82f63b78 is the polynomial 0x1edc6f41 with its bits reversed.
-    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? (crc >> 1) ^ 0x82f63b78u : crc >> 1;
-    table[i] = crc;
-  }
-  return table;
-}
-constexpr std::array<std::uint32_t, 256> kCrcTable = make_crc_table();
-
-std::uint32_t crc32c_step(std::uint32_t crc, std::string_view bytes) {
-  for (const char c : bytes)
-    crc = (crc >> 8) ^ kCrcTable[(crc ^ static_cast<std::uint8_t>(c)) & 0xff];
-  return crc;
-}
-
 ProxyParse refuse(std::string_view reason) { return {ProxyParse::State::kRefused, 0, reason}; }
 
 // The checksum covers the header with the checksum's own four bytes as zeros.
 bool checksum_holds(std::string_view header, std::size_t at) {
   const std::uint32_t stated =
       static_cast<std::uint32_t>(uint16_at(header, at)) << 16 | uint16_at(header, at + 2);
-  std::uint32_t crc = crc32c_step(0xffffffffu, header.substr(0, at));
-  crc = crc32c_step(crc, std::string_view("\0\0\0\0", 4));
-  crc = crc32c_step(crc, header.substr(at + 4));
-  return (crc ^ 0xffffffffu) == stated;
+  std::uint32_t crc = crc32c(header.substr(0, at));
+  crc = crc32c(std::string_view("\0\0\0\0", 4), crc);
+  return crc32c(header.substr(at + 4), crc) == stated;
 }
 
 // The reason that the TLVs from `at` on are refused for, or empty.
@@ -87,10 +70,6 @@ ProxyAddress read_address(std::string_view header, std::size_t at, std::size_t p
 }
 
 }  // namespace
-
-std::uint32_t crc32c(std::string_view bytes) {
-  return crc32c_step(0xffffffffu, bytes) ^ 0xffffffffu;
-}
 
 std::string ProxyAddress::text() const {
   std::array<char, INET6_ADDRSTRLEN> buffer{};

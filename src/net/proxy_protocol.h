@@ -49,7 +49,4 @@ ProxyParse parse_proxy_header(std::span<const char> buffered, ProxyHeader& heade
 // REQUIRES: both addresses are of one family.
 std::string make_proxy_header(const ProxyHeader& header);
 
-// CRC-32C (Castagnoli) of `bytes`, as the checksum TLV has it.
-std::uint32_t crc32c(std::string_view bytes);
-
 }  // namespace gatehouse::net
