@@ -25,11 +25,9 @@ bench: build
 fuzz: deps-test
 	@scripts/fuzz $${SECONDS_EACH:-60}
 
-## sanitize    the unit tests under address + undefined, then under thread
+## sanitize    units and real traffic under address + undefined, then under thread
 sanitize: deps-test
-	@for preset in asan-ubsan tsan; do \
-	  cmake --preset $$preset >/dev/null && cmake --build build/$$preset -j $(JOBS) --target unit-tests && \
-	  ctest --test-dir build/$$preset --output-on-failure -j $(JOBS); done
+	@scripts/sanitize
 
 ## format      clang-format over the sources
 format: deps-test
@@ -37,9 +35,7 @@ format: deps-test
 
 ## lint        formatting and clang-tidy, without changing anything
 lint: deps-test
-	@git ls-files '*.h' '*.cc' | xargs clang-format-14 --dry-run -Werror
-	@cmake --preset debug >/dev/null
-	@git ls-files 'src/*.cc' | grep -v _test.cc | xargs -P $(JOBS) -n 4 clang-tidy-14 -p build/debug --quiet
+	@scripts/lint
 
 ## clean       remove what was built
 clean:

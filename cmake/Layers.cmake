@@ -23,6 +23,10 @@ if(GATEHOUSE_SANITIZE)
   target_compile_options(gatehouse_flags INTERFACE -fsanitize=${GATEHOUSE_SANITIZE})
   target_link_options(gatehouse_flags INTERFACE -fsanitize=${GATEHOUSE_SANITIZE})
 endif()
+if(GATEHOUSE_SANITIZE MATCHES undefined)
+  # A finding ends the program: a test or a fuzz run that only printed it would pass.
+  target_compile_options(gatehouse_flags INTERFACE -fno-sanitize-recover=all)
+endif()
 if(GATEHOUSE_SANITIZE MATCHES thread)
   # Asio's fences are not modelled; its use of them is sound without.
   target_compile_options(gatehouse_flags INTERFACE -Wno-tsan)

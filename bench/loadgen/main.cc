@@ -108,6 +108,7 @@ int main(int argc, char** argv) {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
   std::vector<std::unique_ptr<Client>> clients;
+  clients.reserve(static_cast<size_t>(options.threads));
   for (int i = 0; i < options.threads; ++i) clients.push_back(std::make_unique<Client>(options, i));
 
   const int64_t start = loadgen::monotonic_ns();

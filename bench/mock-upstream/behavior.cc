@@ -82,7 +82,7 @@ bool same_name(std::string_view given, std::string_view name) {
 }
 
 std::string assign(Behavior& behavior, const Field& field, std::string_view value) {
-  const std::string wrong = std::string(field.name) + ": cannot read '" + std::string(value) + "'";
+  std::string wrong = std::string(field.name) + ": cannot read '" + std::string(value) + "'";
   if (const auto* flag = std::get_if<bool Behavior::*>(&field.member)) {
     if (value != "true" && value != "1" && value != "false" && value != "0" && !value.empty())
       return wrong;

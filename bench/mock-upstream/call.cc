@@ -76,8 +76,7 @@ bool Worker::feed(Connection& conn, std::string_view data) {
         conn.unread.assign(data);
         Connection* const before = &conn;
         begin(conn);
-        if (connections_[fd].get() != before) return false;
-        return true;
+        return connections_[fd].get() == before;
       }
     }
   }

@@ -80,7 +80,7 @@ void measure(const std::string& directory, size_t batch_size, size_t records) {
 int main(int argc, char** argv) {
   set_log_severity(Severity::kError);
   const std::string root = (argc > 1 ? argv[1] : "/tmp") + std::string("/gatehouse_bench_log");
-  for (const size_t batch_size : {1, 8, 100}) {
+  for (const size_t batch_size : {size_t{1}, size_t{8}, size_t{100}}) {
     std::filesystem::remove_all(root);
     measure(root, batch_size, 400'000);
   }

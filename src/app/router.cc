@@ -36,7 +36,8 @@ Task<void> Router::refuse_address(net::Exchange& exchange) {
   reply.status = 403;
   reply.content_type = "application/json";
   reply.body =
-      "{\"error\":{\"code\":\"address_not_allowed\",\"message\":\"this address may not use the gate "
+      "{\"error\":{\"code\":\"address_not_allowed\",\"message\":\"this address may not use the "
+      "gate "
       "(access.allow, access.deny)\",\"type\":\"permission_error\"}}";
   const Status sent = co_await exchange.reply(reply);
   (void)sent;

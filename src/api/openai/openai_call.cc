@@ -71,8 +71,6 @@ constexpr std::array<std::string_view, kKeyCount> kKeys = {
     "input",
 };
 
-constexpr std::string_view kIncludeUsage = "\"include_usage\":true";
-
 // What has to be written into the body for the stream to tell its usage; none
 // where the caller asks for it already.
 std::optional<wire::JsonSplice> usage_option(std::string_view body,
