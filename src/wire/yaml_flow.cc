@@ -155,7 +155,7 @@ bool YamlFlow::separate(int indent) {
   if (!in_.separate() || in_.at_end()) return true;
   if (in_.at_marker()) return fail("a document ends within brackets");
   if (in_.indentation() >= indent || in_.at() == ']' || in_.at() == '}') return true;
-  return fail("a line within brackets is indented less than what it belongs to");
+  return fail("a line within brackets is indented too little; is a ']' or '}' missing before it?");
 }
 
 // ---- Properties ----
