@@ -36,11 +36,6 @@ if(NOT simdjson_FOUND)
   gatehouse_missing("simdjson >= 3.0" libsimdjson-dev)
 endif()
 
-find_package(nlohmann_json 3.11 QUIET CONFIG)
-if(NOT nlohmann_json_FOUND)
-  gatehouse_missing("nlohmann-json >= 3.11" nlohmann-json3-dev)
-endif()
-
 find_package(PkgConfig QUIET)
 if(NOT PkgConfig_FOUND)
   gatehouse_missing("pkg-config" pkg-config)

@@ -93,6 +93,34 @@ Task<model::PrincipalPtr> authenticate(const Gate& gate, gateway::Worker& worker
   co_return std::move(*principal);
 }
 
+CallError body_error(const Status& status, size_t limit_bytes, std::string_view limit_key) {
+  CallError error;
+  error.message = status.message();
+  switch (status.code()) {
+    case Code::kResourceExhausted:
+      error.kind = ErrorKind::kTooLarge;
+      error.code = "body_too_large";
+      error.message = "the request body is larger than " + std::to_string(limit_bytes) +
+                      " bytes (" + std::string(limit_key) + ")";
+      break;
+    case Code::kUnavailable:
+      error.kind = ErrorKind::kUnavailable;
+      error.code = "overloaded";
+      error.message = "the gate's memory is used up at the moment (memory.limit); try again";
+      error.retry_after_ms = 1000;
+      break;
+    case Code::kDeadlineExceeded:
+      error.kind = ErrorKind::kRequestTimeout;
+      error.code = "body_timeout";
+      break;
+    default:
+      error.kind = ErrorKind::kInvalidRequest;
+      error.code = "unreadable_body";
+      break;
+  }
+  return error;
+}
+
 Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,
                           const gateway::Dialect& dialect, std::string_view& body) {
   const size_t limit = worker.snapshot->config.body_bytes_max;
@@ -101,21 +129,11 @@ Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,
     body = *read;
     co_return true;
   }
-  CallError error;
-  error.message = read.status().message();
-  switch (read.status().code()) {
-    case Code::kCancelled: exchange.abort(); co_return false;
-    case Code::kResourceExhausted:
-      error.kind = ErrorKind::kTooLarge;
-      error.code = "body_too_large";
-      error.message = "the request body is larger than " + std::to_string(limit) +
-                      " bytes (server.limits.body_bytes)";
-      break;
-    default:
-      error.kind = ErrorKind::kInvalidRequest;
-      error.code = "unreadable_body";
-      break;
+  if (read.status().code() == Code::kCancelled) {
+    exchange.abort();
+    co_return false;
   }
+  const CallError error = body_error(read.status(), limit, "server.limits.body");
   co_await send_error(exchange, dialect, error);
   co_return false;
 }

@@ -33,6 +33,10 @@ Task<void> send_error(net::Exchange& exchange, const gateway::Dialect& dialect,
 Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,
                           const gateway::Dialect& dialect, std::string_view& body);
 
+// What to answer where a body or a form could not be read; kCancelled: nothing,
+// abort the exchange.
+gateway::CallError body_error(const Status& status, size_t limit_bytes, std::string_view limit_key);
+
 // The x-gatehouse-* request headers of a call.
 void read_call_headers(const net::RequestHead& request, gateway::CallRequest& call);
 

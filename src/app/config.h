@@ -59,6 +59,9 @@ LoadedConfig parse_config(std::string_view text, std::string_view name,
                           const Environment& environment);
 LoadedConfig load_config(const std::string& path, const Environment& environment);
 
+// Whether only this machine can reach what listens at `listen`.
+bool is_loopback(const std::string& listen);
+
 // The keys whose values differ ("server.threads", "upstreams"); empty: equal.
 std::vector<std::string> changed_keys(const Config& a, const Config& b);
 

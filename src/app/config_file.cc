@@ -8,7 +8,16 @@ LoadedConfig ConfigFile::read() const {
   LoadedConfig made = path.empty() ? parse_config("", "defaults", process_environment())
                                    : load_config(path, process_environment());
   if (made.config) {
-    if (!listen.empty()) made.config->server.listen = {listen};
+    if (!listen.empty()) {
+      made.config->server.listen = {listen};
+      if (!made.config->gateway.authenticate && !is_loopback(listen)) {
+        made.problems.push_back("--listen " + listen +
+                                ": access.authenticate is off, which holds on loopback alone; "
+                                "listen on 127.0.0.1, or switch it on");
+        made.config.reset();
+        return made;
+      }
+    }
     if (!data.empty()) made.config->storage.path = data;
   }
   return made;

@@ -81,11 +81,6 @@ std::string check_cidr(const std::string& text) {
   return fits ? "" : "an address or a CIDR block";
 }
 
-bool is_loopback(const std::string& listen) {
-  return listen.starts_with("unix:") || listen.starts_with("127.") ||
-         listen.starts_with("localhost:") || listen.starts_with("[::1]:");
-}
-
 std::string check_listen(const std::string& text) {
   constexpr std::string_view kExpected = "host:port, [v6]:port or unix:/path";
   if (text.starts_with("unix:")) return text.size() > 5 ? "" : std::string(kExpected);
@@ -541,7 +536,8 @@ TypePtr targets() {
           "What the model is called there; on Azure, the deployment.")
       .default_is("the public name")
       .add(
-          "weight", number_type(0, 1'000'000), [](TargetConfig & t) -> auto& { return t.weight; },
+          "weight", number_type(0.000001, 1'000'000),
+          [](TargetConfig & t) -> auto& { return t.weight; },
           "Its share among targets of the same order.")
       .add(
           "order", int_type(0, 1'000), [](TargetConfig & t) -> auto& { return t.order; },
@@ -749,6 +745,11 @@ const ObjectType& config_table() {
     return root;
   }();
   return *table;
+}
+
+bool is_loopback(const std::string& listen) {
+  return listen.starts_with("unix:") || listen.starts_with("127.") ||
+         listen.starts_with("localhost:") || listen.starts_with("[::1]:");
 }
 
 }  // namespace gatehouse::app

@@ -49,6 +49,13 @@ int64_t nanodollars(const std::string& text) {
   return amount;
 }
 
+// What listens on every address is reached on this machine by the loopback one.
+std::string reachable(std::string listen) {
+  if (listen.starts_with("0.0.0.0:")) listen.replace(0, 7, "127.0.0.1");
+  if (listen.starts_with("[::]:")) listen.replace(0, 4, "[::1]");
+  return listen;
+}
+
 Status read_limits(const Arguments& arguments, model::Limits& limits) {
   const auto count = [&](std::string_view option, int64_t& to) -> Status {
     if (!arguments.has(option)) return {};
@@ -183,7 +190,7 @@ int login_link_command(std::span<const std::string_view> words) {
   std::string base = config.server.public_url;
   if (base.empty()) {
     base = (config.server.tls_certificate_path.empty() ? "http://" : "https://") +
-           config.server.listen.front();
+           reachable(config.server.listen.front());
   }
   std::printf("%s/login?token=%s\n", base.c_str(), link->c_str());
   wipe(*link);

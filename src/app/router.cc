@@ -95,6 +95,13 @@ Task<void> Router::serve(gateway::Worker& worker, net::Exchange& exchange) {
     if (!post) co_return co_await refuse_method(exchange, "POST");
     co_return co_await pages_.reload(worker, exchange);
   }
+  if (path.starts_with("/v1/") || path.starts_with("/openai/") || path.starts_with("/v2/")) {
+    gateway::CallError error;
+    error.kind = gateway::ErrorKind::kNotFound;
+    error.code = "unknown_path";
+    error.message = "nothing is served at this path; docs/calls.md lists the routes";
+    co_return co_await api::send_error(exchange, openai_.dialect(), error);
+  }
   co_await pages_.console(worker, exchange);
 }
 

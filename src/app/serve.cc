@@ -33,6 +33,7 @@ void block_signals() {
   for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error of the write that meets it
 }
 
 // Connections are descriptors: as many as the system lets us have.

@@ -121,7 +121,7 @@ void Service::build_pages() {
     return metrics_->handle(worker, exchange);
   };
   pages.reload = [this, gate](gateway::Worker& worker, net::Exchange& exchange) {
-    return reload_page(gate, worker, exchange, pool_, *reloader_);
+    return reload_page(gate, worker, exchange, pool_, *reloader_, *audit_);
   };
   pages.console = [this](gateway::Worker& worker, net::Exchange& exchange) {
     return console_->handle(worker, exchange);
@@ -176,12 +176,12 @@ Status Service::apply(const Config& config, const Config& before) {
   // What can fail comes first, so that a refusal leaves everything as it was.
   ASSIGN_OR_RETURN(auto access,
                    identity::AccessList::parse(config.access.allow, config.access.deny));
-  if (config.server.listen != before.server.listen ||
-      config.server.threads != before.server.threads ||
-      config.storage.path != before.storage.path) {
-    return invalid_argument(
-        "server.listen, server.threads and storage.path take a restart; change them back, or "
-        "restart");
+  for (const std::string& key : changed_keys(before, config)) {
+    for (const char* fixed : {"server.listen", "server.threads", "storage", "access.sessions"}) {
+      if (key.starts_with(fixed)) {
+        return invalid_argument(key + " takes a restart: change it back, or restart");
+      }
+    }
   }
   std::shared_ptr<net::TlsServerContext> tls;
   if (!config.server.tls_certificate_path.empty()) {
@@ -220,6 +220,13 @@ void Service::keep_house(int64_t second) {
     catalog_version_ = *version;
     if (const Status loaded = keys_->load(); !loaded.ok()) {
       log_error("keys were not read again", {{"reason", loaded.message()}});
+    }
+    identity::AuditEntry entry;
+    entry.actor_kind = identity::ActorKind::kSystem;
+    entry.action = "catalog.reread";
+    entry.details = {{"why", "the catalog changed; by a command where no other entry tells"}};
+    if (const Status written = audit_->append(std::move(entry)); !written.ok()) {
+      log_error("a change was not audited", {{"reason", written.message()}});
     }
     if (const Status loaded = users_->load(); !loaded.ok()) {
       log_error("users were not read again", {{"reason", loaded.message()}});

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "gateway/form_body.h"
 #include "gateway/upstream_request.h"
 
 namespace gatehouse::gateway {
@@ -13,6 +14,10 @@ namespace {
 // What a reply is taken for, in tokens, where the caller sets no bound: the
 // likely use of a rate, corrected when the call ends.
 constexpr int64_t kUsualReplyTokens = 256;
+
+// The slowest rate of a speech codec in use (Opus at 6 kbit/s): how long a clip
+// of so many bytes can be at most.
+constexpr double kAudioBytesASecondMin = 750;
 
 // Of the path that the record keeps: the longest route and a model's name.
 constexpr size_t kRouteBytesMax = 256;
@@ -45,6 +50,7 @@ Task<void> Call::run() {
 
 Task<bool> Call::admit() {
   if (snapshot_->config.record_calls && !worker_.journal.writable()) {
+    unrecordable_ = true;
     CallError error{ErrorKind::kUnavailable,
                     "storage_unavailable",
                     "calls cannot be recorded at the moment (the disk is full or failing), and "
@@ -96,6 +102,27 @@ Task<bool> Call::admit() {
   co_return true;
 }
 
+// What the call can cost at most, at the dearest of its targets.
+int64_t Call::worst_cost(bool generates) const {
+  size_t bytes = request_.body.size();
+  Usage beside_tokens;
+  if (request_.form != nullptr) {
+    const int64_t length = request_.form->length();
+    bytes = static_cast<size_t>(
+        length >= 0 ? length : static_cast<int64_t>(snapshot_->config.form_bytes_max));
+    beside_tokens.audio_seconds = static_cast<double>(bytes) / kAudioBytesASecondMin;
+  }
+  if (request_.operation == Operation::kImages) beside_tokens.images = request_.choices;
+  int64_t worst = 0;
+  for (size_t i = 0; i < served_->upstreams.size(); ++i) {
+    const auto price = snapshot_->price(*served_, i, request_.model);
+    const int64_t tokens = price->upper_bound(bytes, generates ? request_.output_tokens_max : 1,
+                                              request_.choices, request_.service_tier);
+    worst = std::max(worst, tokens + price->cost(beside_tokens, request_.service_tier).nanodollars);
+  }
+  return worst;
+}
+
 bool Call::reserve_limits(CallError& refusal) {
   limit_sets_.push_back(served_->limits);
   if (request_.principal != nullptr) {
@@ -114,15 +141,7 @@ bool Call::reserve_limits(CallError& refusal) {
       std::any_of(limit_sets_.begin(), limit_sets_.end(), [](const LimitSetPtr& set) {
         return set->budget.daily_limit() != 0 || set->budget.monthly_limit() != 0;
       });
-  if (priced_by_budget) {
-    for (size_t i = 0; i < served_->upstreams.size(); ++i) {
-      const auto price = snapshot_->price(*served_, i, request_.model);
-      estimate.nanodollars = std::max(
-          estimate.nanodollars,
-          price->upper_bound(request_.body.size(), generates ? request_.output_tokens_max : 1,
-                             request_.choices, request_.service_tier));
-    }
-  }
+  if (priced_by_budget) estimate.nanodollars = worst_cost(generates);
   Admission admission = reserve(limit_sets_, estimate, now());
   if (admission.ok()) {
     reservation_ = std::move(admission.reservation());
@@ -153,13 +172,16 @@ Task<void> Call::settle() {
   if (reservation_.active()) {
     reservation_.settle(trace_.usage.total_tokens(), trace_.cost_nanodollars, now());
   }
-  if (snapshot_->config.record_calls) {
+  const bool record_wanted =
+      snapshot_->config.record_calls && (!unrecordable_ || worker_.journal.probe_due());
+  if (record_wanted) {
     const CallRecord record(request_, trace_);
     const model::Record view = record.view();
     const Status stored = co_await worker_.journal.append(worker_.gateway.call_stream(), view);
-    // In flight when the store failed: the call has been made and is answered;
-    // the journal counts it as lost and new calls are refused.
-    (void)stored;
+    // A call that was in flight when the store failed has been made, and is answered.
+    if (!stored.ok() && !unrecordable_) {
+      worker_.gateway.journal_health().lost_records.fetch_add(1, std::memory_order_relaxed);
+    }
   }
   worker_.metrics.end(request_, trace_);
   worker_.gateway.activity().add(

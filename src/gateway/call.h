@@ -51,6 +51,7 @@ class Call {
   // False: refused, and the refusal sent.
   Task<bool> admit();
   bool reserve_limits(CallError& refusal);
+  int64_t worst_cost(bool generates) const;
 
   // The attempt whose reply is to be passed on; null: none, and the error sent.
   Task<UpstreamCallPtr> attempt();
@@ -79,6 +80,7 @@ class Call {
   Task<void> refuse(CallError& error);
   void reply_headers(const UpstreamCall* from, std::vector<net::Header>& out);
   void keep_reply(std::string_view piece);
+  void finish_usage(size_t reply_bytes);
   Instant now() const;
 
   Worker& worker_;
@@ -94,6 +96,7 @@ class Call {
   Timeouts timeouts_;
   int64_t total_deadline_ms_ = kNever;
   bool settled_ = false;
+  bool unrecordable_ = false;             // refused because the store cannot take records
   bool reached_model_ = false;            // an upstream worked for it: usage counts
   std::vector<std::string> header_text_;  // what reply headers view
 };

@@ -6,8 +6,7 @@ namespace {
 constexpr int64_t kRetryMs = 1000;  // a full disk is not emptied faster
 }
 
-bool CallJournal::writable() {
-  if (health_.failing_since_ms.load(std::memory_order_relaxed) == 0) return true;
+bool CallJournal::probe_due() {
   int64_t due = health_.retry_at_ms.load(std::memory_order_relaxed);
   const int64_t now = steady_ms();
   return now >= due && health_.retry_at_ms.compare_exchange_strong(due, now + kRetryMs);
@@ -37,7 +36,6 @@ void CallJournal::flush() {
                 {{"reason", appended.status().message()}});
     }
     health_.retry_at_ms.store(steady_ms() + kRetryMs, std::memory_order_relaxed);
-    health_.lost_records.fetch_add(flushing_.size(), std::memory_order_relaxed);
   }
   // A resumed call may append again: that goes to waiting_, and its own flush.
   for (Appending* each : flushing_) {

@@ -4,7 +4,8 @@
 //
 // When the store cannot take records (a full disk), the journal says so through
 // writable(), and new calls are refused rather than served unrecorded: spend
-// that is not recorded is a limit that does not hold. It tries again by itself.
+// that is not recorded is a limit that does not hold. The record of a refusal,
+// one a second, is what tries whether the store is well again.
 #pragma once
 
 #include <atomic>
@@ -30,9 +31,10 @@ class CallJournal {
   CallJournal(const CallJournal&) = delete;
   CallJournal& operator=(const CallJournal&) = delete;
 
-  // Whether a new call may begin. While appends fail one call a second is let
-  // through to try.
-  bool writable();
+  // Whether a new call may begin: the last append went well.
+  bool writable() const { return health_.failing_since_ms.load(std::memory_order_relaxed) == 0; }
+  // While it may not: whether a refusal should be recorded, to try.
+  bool probe_due();
 
   // co_await journal.append(stream, record): ok once the record is in the log.
   // The record's views must live until then.

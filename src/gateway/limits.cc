@@ -220,8 +220,8 @@ std::string_view name(LimitKind kind) {
     case LimitKind::kRequests: return "requests_per_minute";
     case LimitKind::kTokens: return "tokens_per_minute";
     case LimitKind::kConcurrent: return "concurrent";
-    case LimitKind::kDailyMoney: return "daily_budget";
-    case LimitKind::kMonthlyMoney: return "monthly_budget";
+    case LimitKind::kDailyMoney: return "daily_usd";
+    case LimitKind::kMonthlyMoney: return "monthly_usd";
   }
   return "";
 }

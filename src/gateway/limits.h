@@ -134,7 +134,7 @@ enum class LimitScope : uint8_t { kKey, kModel };
 std::string_view name(LimitScope scope);  // "key", "model"
 
 enum class LimitKind : uint8_t { kRequests, kTokens, kConcurrent, kDailyMoney, kMonthlyMoney };
-// "requests_per_minute", "tokens_per_minute", "concurrent", "daily_budget", "monthly_budget"
+// "requests_per_minute", "tokens_per_minute", "concurrent", "daily_usd", "monthly_usd"
 std::string_view name(LimitKind kind);
 
 // The four limits of one key or one model, and its state.

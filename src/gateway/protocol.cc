@@ -32,6 +32,7 @@ int http_status(ErrorKind kind) {
     case ErrorKind::kAuthentication: return 401;
     case ErrorKind::kPermission: return 403;
     case ErrorKind::kNotFound: return 404;
+    case ErrorKind::kRequestTimeout: return 408;
     case ErrorKind::kTooLarge: return 413;
     case ErrorKind::kRateLimit: return 429;
     case ErrorKind::kQuota: return 429;
@@ -50,6 +51,7 @@ std::string_view name(ErrorKind kind) {
     case ErrorKind::kAuthentication: return "authentication";
     case ErrorKind::kPermission: return "permission";
     case ErrorKind::kNotFound: return "not_found";
+    case ErrorKind::kRequestTimeout: return "request_timeout";
     case ErrorKind::kTooLarge: return "too_large";
     case ErrorKind::kRateLimit: return "rate_limit";
     case ErrorKind::kQuota: return "quota";

@@ -38,6 +38,7 @@ enum class ErrorKind : uint8_t {
   kAuthentication,  // 401
   kPermission,      // 403
   kNotFound,        // 404
+  kRequestTimeout,  // 408, the client was too slow
   kTooLarge,        // 413
   kRateLimit,       // 429, a rate or concurrency limit
   kQuota,           // 429, money

@@ -27,6 +27,20 @@ bool is_json(const net::ResponseHead& head) {
   return head.headers.get("content-type").find("json") != std::string_view::npos;
 }
 
+// What classic models say beside their prediction, by the names in use.
+void read_prediction(std::string_view body, Usage& usage) {
+  MemberCapture capture{"confidence", "probability", "model_version", "model_name"};
+  capture.feed(body);
+  for (const char* name : {"confidence", "probability"}) {
+    if (const auto value = parse_double(capture.value(name)); value && *value >= 0 && *value <= 1) {
+      usage.confidence = *value;
+      break;
+    }
+  }
+  if (usage.model.empty())
+    usage.model = wire::json_string(capture.value("model_name")).value_or("");
+}
+
 bool begins_with_ignoring_case(std::string_view text, std::string_view start) {
   return text.size() >= start.size() && equal_ignoring_case(text.substr(0, start.size()), start);
 }
@@ -97,15 +111,22 @@ Task<void> Call::relay(UpstreamCall& from) {
   }
 }
 
+// What a reply leaves unsaid. A classic model has no tokens.
+void Call::finish_usage(size_t reply_bytes) {
+  if (trace_.usage.reported || request_.operation == Operation::kInfer) return;
+  estimate_usage(trace_.usage, request_.body.size(), reply_bytes);
+}
+
 Task<void> Call::relay_whole(UpstreamCall& from) {
   const std::string_view body = from.held();
   if (reached_model_) {
     if (is_json(from.head())) read_usage(request_.operation, body, trace_.usage);
+    if (request_.operation == Operation::kInfer) read_prediction(body, trace_.usage);
     if (trace_.usage.failed()) {
       trace_.error = "reply_error";
       trace_.error_message = "the upstream sent an error in the place of an answer";
     }
-    if (!trace_.usage.reported) estimate_usage(trace_.usage, request_.body.size(), body.size());
+    finish_usage(body.size());
   }
   keep_reply(body);
   trace_.first_byte_ns = steady_ns();
@@ -157,7 +178,7 @@ Task<void> Call::relay_pieces(UpstreamCall& from) {
   if (reached_model_) {
     read_usage_object(request_.operation, capture.value("usage"), trace_.usage);
     trace_.usage.model = wire::json_string(capture.value("model")).value_or("");
-    if (!trace_.usage.reported) estimate_usage(trace_.usage, request_.body.size(), bytes);
+    finish_usage(bytes);
   }
   const bool cut = !trace_.error.empty() && reached_model_;
   co_await settle();

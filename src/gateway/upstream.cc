@@ -12,6 +12,34 @@ constexpr std::array kFirstTokenBounds = {0.001, 0.002, 0.005, 0.01, 0.02, 0.03,
                                           1.5,   2.0,   3.0,   5.0,  7.5,  10.0, 20.0, 60.0};
 }  // namespace
 
+namespace {
+
+// What is asked for when it is read. A history that a reload has dropped reads 0.
+void publish(const std::shared_ptr<UpstreamHistory>& history, const std::string& upstream,
+             model::Registry& registry) {
+  const auto gauge = [&](std::string_view name, std::string_view help, auto read) {
+    registry.gauge_from(name, help, {{"gatehouse_upstream", upstream}},
+                        [weak = std::weak_ptr(history), read] {
+                          const auto alive = weak.lock();
+                          return alive == nullptr ? 0.0 : static_cast<double>(read(*alive));
+                        });
+  };
+  gauge("gatehouse_breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open",
+        [](UpstreamHistory& h) { return static_cast<int>(h.breaker.state(steady_ms())); });
+  gauge("gatehouse_breaker_opened", "How often the circuit breaker has opened",
+        [](UpstreamHistory& h) { return h.breaker.opened_total(); });
+  gauge("gatehouse_upstream_ejected", "1 while left out as worse than its peers",
+        [](UpstreamHistory& h) { return h.breaker.ejected(steady_ms()) ? 1 : 0; });
+  gauge("gatehouse_upstream_health", "Last check: 0 unknown, 1 healthy, 2 degraded, 3 unhealthy",
+        [](UpstreamHistory& h) { return static_cast<int>(h.health().state); });
+  gauge("gatehouse_upstream_in_flight", "Attempts under way",
+        [](UpstreamHistory& h) { return h.in_flight.load(); });
+  gauge("gatehouse_retry_budget_available", "Retries that the budget allows now",
+        [](UpstreamHistory& h) { return h.retries.available(); });
+}
+
+}  // namespace
+
 std::string_view name(HealthState state) {
   switch (state) {
     case HealthState::kUnknown: return "unknown";
@@ -69,7 +97,10 @@ Result<std::shared_ptr<Upstream>> Upstream::make(const UpstreamConfig& config,
                                                  model::Registry& registry) {
   auto url = net::parse_url(config.url);
   if (!url.ok()) return url.status().with_context("upstream " + config.name);
-  if (history == nullptr) history = std::make_shared<UpstreamHistory>(config, registry);
+  if (history == nullptr) {
+    history = std::make_shared<UpstreamHistory>(config, registry);
+    publish(history, config.name, registry);
+  }
   auto made =
       std::shared_ptr<Upstream>(new Upstream(config, std::move(credential), std::move(history)));
   made->origin_.tls = url->https;

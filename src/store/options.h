@@ -12,8 +12,8 @@ struct StoreOptions {
   // than retention_bytes: whichever comes first. 0: no limit of that kind.
   int64_t retention_age_ms = 30 * 86'400'000LL;
   int64_t retention_bytes = int64_t{10} << 30;
-  // Appends wait at most this long for the fsync that they share. What a power
-  // cut can lose is what was not acknowledged, whatever the interval.
+  // How long what is written may wait for the fsync that it shares. kill -9 takes
+  // nothing that was acknowledged; a power cut can take what came within this.
   int64_t sync_interval_ms = 200;
 };
 

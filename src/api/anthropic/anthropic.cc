@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, kKeyCount> kKeys = {"model", "stream", "m
 
 std::string_view error_type(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kInvalidRequest: return "invalid_request_error";
+    case ErrorKind::kInvalidRequest:
+    case ErrorKind::kRequestTimeout: return "invalid_request_error";
     case ErrorKind::kAuthentication: return "authentication_error";
     case ErrorKind::kPermission: return "permission_error";
     case ErrorKind::kNotFound: return "not_found_error";

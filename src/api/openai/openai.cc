@@ -55,11 +55,8 @@ Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
   Result<std::string> named = co_await form.find_model();
   if (!named.ok()) {
     if (named.status().code() == Code::kCancelled) co_return exchange.abort();
-    if (named.status().code() == Code::kResourceExhausted) {
-      error.kind = ErrorKind::kTooLarge;
-      error.code = "body_too_large";
-    }
-    error.message = named.status().message();
+    error =
+        body_error(named.status(), worker.snapshot->config.form_bytes_max, "server.limits.form");
     co_await send_error(exchange, dialect_, error);
     co_return;
   }

@@ -179,6 +179,7 @@ std::string_view openai_type(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kInvalidRequest:
     case ErrorKind::kNotFound:
+    case ErrorKind::kRequestTimeout:
     case ErrorKind::kTooLarge: return "invalid_request_error";
     case ErrorKind::kAuthentication: return "authentication_error";
     case ErrorKind::kPermission: return "permission_error";
