@@ -287,7 +287,7 @@ std::shared_ptr<ObjectOf<Timeouts>> timeouts() {
           "Until the head of the reply.")
       .add(
           "first_token", duration_type(1), [](Timeouts & t) -> auto& { return t.first_token_ms; },
-          "Until the first event with content, of a stream.")
+          "Until the first event of a stream.")
       .add(
           "between_tokens", duration_type(1),
           [](Timeouts & t) -> auto& { return t.between_tokens_ms; },
@@ -536,8 +536,7 @@ TypePtr targets() {
           "What the model is called there; on Azure, the deployment.")
       .default_is("the public name")
       .add(
-          "weight", number_type(0.001, 1'000),
-          [](TargetConfig & t) -> auto& { return t.weight; },
+          "weight", number_type(0.001, 1'000), [](TargetConfig & t) -> auto& { return t.weight; },
           "Its share among targets of the same order.")
       .add(
           "order", int_type(0, 1'000), [](TargetConfig & t) -> auto& { return t.order; },
