@@ -25,15 +25,22 @@ Status LimitState::restore() {
     return saved.status().with_context("limits");
   }
   int64_t replayed = 0;
+  model::Position last = position;
   RETURN_IF_ERROR(calls_.read_after(
-      position, [&](const model::Labels& labels, const model::Record& record, model::Position) {
+      position, [&](const model::Labels& labels, const model::Record& record, model::Position at) {
+        last = at;
         if (labels.get("stream") == gateway::kCallStream) {
           gateway_.replay(record);
           ++replayed;
         }
         return true;
       }));
-  if (replayed > 0) log_info("limits restored", {{"records_replayed", replayed}});
+  if (replayed == 0) return {};
+  log_info("limits restored", {{"records_replayed", replayed}});
+  // So that a process that is killed again and again replays no record twice.
+  if (const Status saved_now = save(last); !saved_now.ok()) {
+    log_warning("limits were not saved", {{"reason", saved_now.message()}});
+  }
   return {};
 }
 

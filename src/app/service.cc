@@ -21,7 +21,11 @@ constexpr int64_t kSweepSessionsEverySeconds = 300;
 
 Service::Service(const Config& config) : budget_(config.memory_limit_bytes) {}
 
-Service::~Service() = default;
+// The pools' work uses every other part, so it ends before the first of them goes.
+Service::~Service() {
+  console_pool_.finish();
+  pool_.finish();
+}
 
 Result<std::unique_ptr<Service>> Service::start(ConfigFile file) {
   const Config config = *file.loaded.config;

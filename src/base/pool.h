@@ -18,6 +18,9 @@ class Pool {
   explicit Pool(int threads);
   // Runs what was submitted, then joins the threads.
   ~Pool();
+  // The same now: for an owner whose parts the work uses. What is submitted after
+  // it never runs.
+  void finish();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 

@@ -114,13 +114,14 @@ class Program:
         self.process = subprocess.Popen([*map(str, command)], cwd=directory, stdout=subprocess.PIPE, stderr=self.log,
                                         text=True, env={**os.environ, **(env or {})}, preexec_fn=preexec)
         self.lines = queue.Queue()
-        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+        threading.Thread(target=self._read, args=(self.process.stdout, self.lines), daemon=True).start()
 
-    def _read(self, stream):
+    @staticmethod
+    def _read(stream, lines):
         with stream:
             for line in stream:
-                self.lines.put(line)
-        self.lines.put("")
+                lines.put(line)
+        lines.put("")
 
     def line_with(self, words):
         end = time.monotonic() + STARTS_WITHIN_S
@@ -131,7 +132,8 @@ class Program:
                     return line
                 if line == "":
                     break
-        raise RuntimeError(f"{self.process.args[0]} did not say '{words}': {self.log_text()[-2000:]}")
+        state = "still runs" if self.alive else f"ended with {self.process.wait()}"
+        raise RuntimeError(f"{self.process.args[0]} did not say '{words}' and {state}: {self.log_text()[-2000:]}")
 
     @property
     def pid(self):
