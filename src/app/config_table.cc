@@ -536,8 +536,7 @@ TypePtr targets() {
           "What the model is called there; on Azure, the deployment.")
       .default_is("the public name")
       .add(
-          "weight", number_type(0.001, 1'000),
-          [](TargetConfig & t) -> auto& { return t.weight; },
+          "weight", number_type(0.001, 1'000), [](TargetConfig & t) -> auto& { return t.weight; },
           "Its share among targets of the same order.")
       .add(
           "order", int_type(0, 1'000), [](TargetConfig & t) -> auto& { return t.order; },
