@@ -21,7 +21,7 @@ struct Cores::Core {
   }
 };
 
-Cores::Cores(int count, gateway::Gateway& gateway, net::Dialer& dialer) {
+Cores::Cores(int count, gateway::Gateway& gateway, net::Dialer& dialer) : gateway_(gateway) {
   if (count == 0) count = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   for (int i = 0; i < count; ++i) cores_.push_back(std::make_unique<Core>(gateway, dialer));
 }
@@ -31,6 +31,8 @@ Cores::~Cores() {
     core->loop.stop();
     if (core->thread.joinable()) core->thread.join();
   }
+  for (auto& core : cores_) core->servers.clear();
+  gateway_.remove_workers();
 }
 
 namespace {

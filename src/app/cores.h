@@ -48,6 +48,7 @@ class Cores {
 
  private:
   struct Core;
+  gateway::Gateway& gateway_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::vector<std::string> listening_;
   std::atomic<bool> draining_{false};

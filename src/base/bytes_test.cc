@@ -13,9 +13,13 @@ TEST(Crc32c, CheckValueWholeAndInParts) {
 
 TEST(Base64, KnownAnswersBothWays) {
   // RFC 4648 section 10.
-  const std::pair<const char*, const char*> cases[] = {
-      {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-      {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> cases[] = {{"", ""},
+                                                       {"f", "Zg=="},
+                                                       {"fo", "Zm8="},
+                                                       {"foo", "Zm9v"},
+                                                       {"foob", "Zm9vYg=="},
+                                                       {"fooba", "Zm9vYmE="},
+                                                       {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, encoded] : cases) {
     EXPECT_EQ(base64_encode(plain), encoded);
     EXPECT_EQ(base64_decode(encoded).value_or("refused"), plain);
@@ -26,7 +30,8 @@ TEST(Base64, KnownAnswersBothWays) {
 }
 
 TEST(Varint, RoundTripsAndRefusesWhatIsTooLong) {
-  for (const uint64_t value : {uint64_t{0}, uint64_t{127}, uint64_t{128}, uint64_t{1} << 35, UINT64_MAX}) {
+  for (const uint64_t value :
+       {uint64_t{0}, uint64_t{127}, uint64_t{128}, uint64_t{1} << 35, UINT64_MAX}) {
     std::string bytes;
     put_varint(bytes, value);
     std::string_view in = bytes;

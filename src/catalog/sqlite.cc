@@ -119,7 +119,7 @@ Transaction::~Transaction() {
 }
 
 Status Transaction::commit() {
-  const Status status = connection_.execute("COMMIT");
+  Status status = connection_.execute("COMMIT");
   if (status.ok()) open_ = false;
   return status;
 }

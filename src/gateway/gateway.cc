@@ -119,6 +119,11 @@ SnapshotPtr Gateway::snapshot() const {
   return snapshot_;
 }
 
+void Gateway::remove_workers() {
+  std::lock_guard lock(mutex_);
+  workers_.clear();
+}
+
 Task<void> Gateway::call(Worker& worker, net::Exchange& exchange, CallRequest& request) {
   in_flight_.fetch_add(1, std::memory_order_relaxed);
   {

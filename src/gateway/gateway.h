@@ -97,8 +97,11 @@ class Gateway {
   // leaves the old one. `credentials` by upstream name. Any thread.
   Status configure(const GatewayConfig& config, const Credentials& credentials);
 
-  // Before its Loop runs, or on its thread. The worker lives as long as this.
+  // Before its Loop runs, or on its thread. The worker lives until remove_workers().
   Worker& add_worker(Loop& loop, net::Dialer& dialer);
+  // Before the Loops go, when none of them runs any more: what workers hold
+  // (pooled connections, timers) is tied to them.
+  void remove_workers();
 
   // One call, to its end; on the worker's Loop.
   Task<void> call(Worker& worker, net::Exchange& exchange, CallRequest& request);

@@ -169,6 +169,7 @@ std::string Console::filters_json(const gateway::Snapshot& snapshot) const {
                             return ++seen < kFilterRecordsMax && !patience.over();
                           });
   std::vector<std::pair<std::string, std::string>> by_name;  // name, id
+  by_name.reserve(keys.size());
   for (const auto& [id, name] : keys) by_name.emplace_back(name, id);
   std::sort(by_name.begin(), by_name.end());
   std::string out;

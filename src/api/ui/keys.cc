@@ -35,8 +35,9 @@ constexpr std::array<LimitField, 5> kLimitFields = {{
 Status merge_limits(JsonView given, model::Limits& to) {
   if (!given.is_object()) return invalid_argument("\"limits\" has to be an object.");
   for (const auto [name, value] : given.members()) {
-    const auto field = std::find_if(kLimitFields.begin(), kLimitFields.end(),
-                                    [&](const LimitField& each) { return each.name == name; });
+    const auto field = std::find_if(
+        kLimitFields.begin(), kLimitFields.end(),
+        [name = std::string_view(name)](const LimitField& each) { return each.name == name; });
     if (field == kLimitFields.end()) {
       return invalid_argument("Unknown member \"" + std::string(name) + "\" in \"limits\".");
     }
