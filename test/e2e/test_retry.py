@@ -4,7 +4,7 @@ import threading
 import time
 import unittest
 
-from gate import CHAT_PATH, GateCase, model, upstream, wait_until
+from gate import CHAT_PATH, GateCase, model, upstream
 
 # Pauses short enough for a test, and a budget that no single test runs out of.
 FAST = {"initial": "20ms", "budget_ratio": 1}
@@ -85,7 +85,6 @@ class RetryTest(GateCase):
         gate = self.gate({"upstreams": [upstream(self.mock, url="http://127.0.0.1:1/v1", retry=FAST)]})
         reply = gate.chat()
         self.assert_error(reply, 502, "connect_failed")
-        self.assertIn("next" if "next" in reply.error else "message", reply.error)
 
 
 class RetryBudgetTest(GateCase):
@@ -174,8 +173,7 @@ class BreakerTest(GateCase):
         self.assert_error(refused, 503, "upstreams_unavailable")
         self.assertGreaterEqual(int(refused.headers["retry-after"]), 1)
         self.assertEqual(self.mock.requests("mock"), 5)  # the open breaker lets nothing through
-        self.assertEqual(gate.metric("gatehouse_upstream_breaker_state", "viewer",
-                                     gatehouse_upstream="mock", state="open"), 1)
+        self.assertEqual(gate.metric("gatehouse_breaker_state", "viewer", gatehouse_upstream="mock"), 2)
 
         time.sleep(0.8)  # half open: one probe, which fails, and it is open again
         self.assertEqual(gate.chat().status, 500)
