@@ -217,7 +217,7 @@ bool SessionStore::csrf_fits(std::string_view token, std::string_view presented)
 }
 
 Status SessionStore::forget(const std::string& id) {
-  const Status status = catalog_.remove(kKind, id, {});
+  Status status = catalog_.remove(kKind, id, {});
   if (!status.ok() && status.code() != Code::kNotFound) return status;
   sessions_.erase(id);
   open_->set(static_cast<double>(sessions_.size()));
