@@ -36,6 +36,7 @@ int serve_command(std::span<const std::string_view> words);
 int check_command(std::span<const std::string_view> words);
 int config_command(std::span<const std::string_view> words);
 int key_command(std::span<const std::string_view> words);
+int user_command(std::span<const std::string_view> words);
 int login_link_command(std::span<const std::string_view> words);
 int audit_command(std::span<const std::string_view> words);
 int prices_command(std::span<const std::string_view> words);

@@ -22,10 +22,13 @@ constexpr const char* kKeyHelp =
     "usage: gatehouse key create --name NAME [--role caller] [--models a,b*] [--expires 30d]\n"
     "                            [--requests-per-minute N] [--tokens-per-minute N]\n"
     "                            [--concurrent N] [--daily-usd X] [--monthly-usd X]\n"
+    "                            [--allow-from 10.0.0.0/8,...]\n"
     "       gatehouse key list\n"
+    "       gatehouse key rotate ID [--overlap 1h]\n"
     "       gatehouse key revoke ID\n\n"
     "  --config FILE, --data DIR   as for `gatehouse serve`\n\n"
-    "`create` prints the key: the one time that it can be seen.\n";
+    "`create` and `rotate` print the key: the one time that it can be seen. After a\n"
+    "rotation the old secret holds for the overlap.\n";
 
 int fail(const char* command, const std::string& why, const char* help = "") {
   std::fprintf(stderr, "gatehouse %s: %s\n%s%s", command, why.c_str(), *help != 0 ? "\n" : "",
@@ -93,6 +96,10 @@ Result<identity::KeySpec> read_spec(const Arguments& arguments, int64_t now_ns) 
   for (const std::string_view pattern : split(models, ',')) {
     if (!pattern.empty()) spec.models.emplace_back(pattern);
   }
+  const std::string blocks = arguments.get("allow-from");
+  for (const std::string_view block : split(blocks, ',')) {
+    if (!block.empty()) spec.allow_from.emplace_back(block);
+  }
   if (arguments.has("expires")) {
     const auto ms = parse_duration_ms(arguments.get("expires"));
     if (!ms || *ms == 0) return invalid_argument("--expires takes a duration, e.g. 30d");
@@ -118,7 +125,7 @@ int list_keys(const identity::KeyStore& keys, int64_t now_ns) {
 }  // namespace
 
 int key_command(std::span<const std::string_view> words) {
-  constexpr std::array<std::string_view, 11> kOptions = {"config",
+  constexpr std::array<std::string_view, 13> kOptions = {"config",
                                                          "data",
                                                          "name",
                                                          "role",
@@ -128,7 +135,9 @@ int key_command(std::span<const std::string_view> words) {
                                                          "tokens-per-minute",
                                                          "concurrent",
                                                          "daily-usd",
-                                                         "monthly-usd"};
+                                                         "monthly-usd",
+                                                         "allow-from",
+                                                         "overlap"};
   constexpr std::array<std::string_view, 1> kFlags = {"help"};
   Arguments arguments;
   std::string error;
@@ -136,7 +145,7 @@ int key_command(std::span<const std::string_view> words) {
     return fail("key", error, kKeyHelp);
   }
   if (arguments.has("help")) return std::fputs(kKeyHelp, stdout), kExitOk;
-  if (arguments.rest().empty()) return fail("key", "create, list or revoke?", kKeyHelp);
+  if (arguments.rest().empty()) return fail("key", "create, list, rotate or revoke?", kKeyHelp);
   const ConfigFile file = read_config_file(arguments);
   if (!file.loaded.config) return fail("key", file.loaded.problems.front());
 
@@ -155,6 +164,17 @@ int key_command(std::span<const std::string_view> words) {
     const auto revoked = keys.revoke(arguments.rest()[1]);
     if (!revoked.ok()) return fail("key", revoked.status().message());
     std::printf("revoked %s (%s)\n", revoked->id.c_str(), revoked->name.c_str());
+    return kExitOk;
+  }
+  if (verb == "rotate") {
+    const auto overlap_ms = parse_duration_ms(arguments.get("overlap", "0"));
+    if (arguments.rest().size() != 2 || !overlap_ms) {
+      return fail("key", "rotate takes one id, and a duration as its overlap", kKeyHelp);
+    }
+    auto rotated = keys.rotate(arguments.rest()[1], *overlap_ms);
+    if (!rotated.ok()) return fail("key", rotated.status().message());
+    std::printf("%s\n", rotated->secret.c_str());
+    wipe(rotated->secret);
     return kExitOk;
   }
   if (verb != "create") return fail("key", "unknown: " + verb, kKeyHelp);

@@ -23,14 +23,15 @@ int version_command(std::span<const std::string_view>) {
   return app::kExitOk;
 }
 
-constexpr std::array<Command, 9> kCommands = {{
+constexpr std::array<Command, 10> kCommands = {{
     {"serve", app::serve_command,
      "serve [--config FILE] [--listen ADDRESS] [--data DIR]   run the gate"},
     {"check", app::check_command,
      "check config FILE                 say what is wrong with a configuration"},
     {"config", app::config_command,
      "config schema | reference         the JSON Schema for editors; every key explained"},
-    {"key", app::key_command, "key create | list | revoke        virtual keys"},
+    {"key", app::key_command, "key create | list | rotate | revoke   virtual keys"},
+    {"user", app::user_command, "user create | list | remove       who signs in to the console"},
     {"login-link", app::login_link_command,
      "login-link [--user NAME]          a one-time link to sign in with"},
     {"audit", app::audit_command,
