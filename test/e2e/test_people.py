@@ -26,14 +26,14 @@ class PeopleTest(GateCase):
 
     def test_a_viewer_sees_and_changes_nothing(self):
         gate = self.gate()
-        refused = gate.run("user", "create", "bob")
+        refused = gate.run("user", "create", "reader")
         self.assertEqual(refused.returncode, 1)
         self.assertIn("there is no user yet", refused.stderr)
 
         self.assertEqual(self.signed_in(gate, "admin").json["role"], "admin")
-        self.assertEqual(gate.run("user", "create", "bob", "--role", "viewer").returncode, 0)
-        self.assertIn("bob", gate.run("user", "list").stdout)
-        session = self.signed_in(gate, "bob")
+        self.assertEqual(gate.run("user", "create", "reader", "--role", "viewer").returncode, 0)
+        self.assertIn("reader", gate.run("user", "list").stdout)
+        session = self.signed_in(gate, "reader")
         self.assertEqual(session.json["role"], "viewer")
         self.assertNotIn("keys.write", session.json["permissions"])
         cookie = session.headers["set-cookie"].split(";")[0]
@@ -42,7 +42,7 @@ class PeopleTest(GateCase):
                          "x-gatehouse-csrf": session.json["csrf"]})
         self.assertEqual(made.status, 403)
 
-        self.assertEqual(gate.run("user", "remove", "bob").returncode, 0)
+        self.assertEqual(gate.run("user", "remove", "reader").returncode, 0)
         self.assertEqual(gate.run("user", "remove", "admin").returncode, 1)  # the last admin stays
 
     def test_a_key_holds_for_its_addresses(self):
