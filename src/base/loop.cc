@@ -276,11 +276,18 @@ struct Descriptor::State : std::enable_shared_from_this<Descriptor::State> {
 
   void on_readable() {
     if (!stream.is_open()) return;
-    if (reader != nullptr) {
-      reader->finish(Wake::kReady, true);
-    } else if (hangup != nullptr) {
-      check_hangup();
-    }
+    if (reader == nullptr) return check_hangup();
+    reader->finish(Wake::kReady, true);
+    // The reader has run to its next wait. Unless that is for reading again, the
+    // watch it stood before goes on.
+    if (stream.is_open() && reader == nullptr && hangup != nullptr) arm_read();
+  }
+
+  // Possibly called by the Repeat itself: it is let go of a turn later.
+  void end_hangup_poll() {
+    if (hangup_poll == nullptr) return;
+    loop.post(
+        [self = shared_from_this(), poll = std::shared_ptr<Repeat>(std::move(hangup_poll))] {});
   }
 
   void check_hangup() {
@@ -288,11 +295,10 @@ struct Descriptor::State : std::enable_shared_from_this<Descriptor::State> {
     pollfd poll_fd{stream.native_handle(), POLLIN | POLLRDHUP, 0};
     ::poll(&poll_fd, 1, 0);
     if ((poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0) {
-      // This may run inside the Repeat's own call: let go of it a turn later.
-      loop.post(
-          [self = shared_from_this(), poll = std::shared_ptr<Repeat>(std::move(hangup_poll))] {});
+      end_hangup_poll();
       std::exchange(hangup, nullptr)->fire();
     } else if ((poll_fd.revents & POLLIN) == 0) {
+      end_hangup_poll();
       arm_read();
     } else if (hangup_poll == nullptr) {
       // Bytes of a next request wait unread: readiness would fire at once, so ask by time.
@@ -339,9 +345,8 @@ void Descriptor::watch_hangup(Cancel* cancel) {
   state_->hangup = cancel;
   if (cancel != nullptr) {
     state_->arm_read();
-  } else if (state_->hangup_poll != nullptr) {
-    state_->loop.post(
-        [self = state_, poll = std::shared_ptr<Repeat>(std::move(state_->hangup_poll))] {});
+  } else {
+    state_->end_hangup_poll();
   }
 }
 

@@ -154,6 +154,22 @@ TEST(Descriptor, HangupFiresWhilePeerBytesWaitUnread) {
   }
 }
 
+TEST(Descriptor, HangupFiresAfterAReadUnderTheWatch) {
+  Loop loop;
+  Pair pair(loop);
+  Cancel cancel;
+  run_to_end(loop, [&]() -> Task<> {
+    pair.near->watch_hangup(&cancel);
+    EXPECT_EQ(::write(pair.far, "x", 1), 1);
+    EXPECT_EQ(co_await pair.near->readable(), Wake::kReady);
+    char byte;
+    EXPECT_EQ(::read(pair.near->fd(), &byte, 1), 1);
+    EXPECT_EQ(co_await loop.sleep_for(20, &cancel), Wake::kTimeout);
+    ::close(std::exchange(pair.far, -1));
+    EXPECT_EQ(co_await loop.sleep_for(2000, &cancel), Wake::kCancelled);
+  });
+}
+
 TEST(Descriptor, ClosesWhileAReadIsArmed) {
   Loop loop;
   Pair pair(loop);
