@@ -46,6 +46,32 @@ if(NOT SODIUM_FOUND)
 endif()
 add_library(gatehouse::sodium ALIAS PkgConfig::SODIUM)
 
+# gatehouse_pkg(<name> <module> <floor> <what> <package>): gatehouse::<name> by pkg-config.
+function(gatehouse_pkg name module floor what package)
+  pkg_check_modules(GATEHOUSE_${name} QUIET IMPORTED_TARGET GLOBAL "${module}>=${floor}")
+  if(NOT GATEHOUSE_${name}_FOUND)
+    gatehouse_missing("${what}" ${package})
+  endif()
+  add_library(gatehouse::${name} ALIAS PkgConfig::GATEHOUSE_${name})
+endfunction()
+
+gatehouse_pkg(re2 re2 0.0.0 "RE2 >= 20220601" libre2-dev)  # its .pc states no version
+gatehouse_pkg(zstd libzstd 1.5.4 "zstd >= 1.5.4" libzstd-dev)
+gatehouse_pkg(xxhash libxxhash 0.8.1 "xxHash >= 0.8.1" libxxhash-dev)
+
+find_package(Snappy 1.1.9 QUIET CONFIG)
+if(NOT Snappy_FOUND)
+  gatehouse_missing("Snappy >= 1.1.9" libsnappy-dev)
+endif()
+add_library(gatehouse::snappy ALIAS Snappy::snappy)
+
+find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_reader.hpp)
+if(NOT PROTOZERO_INCLUDE_DIR)
+  gatehouse_missing("protozero >= 1.7" libprotozero-dev)
+endif()
+add_library(gatehouse::protozero INTERFACE IMPORTED)
+target_include_directories(gatehouse::protozero SYSTEM INTERFACE ${PROTOZERO_INCLUDE_DIR})
+
 if(GATEHOUSE_TESTS)
   find_package(GTest 1.12 QUIET CONFIG)
   if(NOT GTest_FOUND)

@@ -75,7 +75,7 @@ int records_command(std::span<const std::string_view> words) {
   if (!records.ok()) return fail(records.status().message());
   model::Selector selector;
   if (arguments.has("stream")) {
-    selector.matchers.push_back({model::Matcher::Op::kEqual, "stream", arguments.get("stream")});
+    selector.matchers.emplace_back(model::Matcher::Op::kEqual, "stream", arguments.get("stream"));
   }
   bool written = true;
   const Status read = (*records)->read(

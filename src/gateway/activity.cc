@@ -298,7 +298,8 @@ void Activity::replay(const model::Record& record) {
 
 Status Activity::rebuild(const model::Reader& reader, model::Position through, int64_t now_ms,
                          int64_t patience_ms) {
-  const model::Selector calls{{{model::Matcher::Op::kEqual, "stream", std::string(kCallStream)}}};
+  const model::Selector calls{
+      {model::Matcher(model::Matcher::Op::kEqual, "stream", std::string(kCallStream))}};
   const int64_t deadline_ms = steady_ms() + patience_ms;
   int64_t oldest_ms = INT64_MAX;
   bool finished = true;

@@ -125,7 +125,7 @@ Status AuditLog::recover(const model::Reader& reader) {
     }
     return --left > 0;
   };
-  const model::Selector selector{{{model::Matcher::Op::kEqual, "stream", "audit"}}};
+  const model::Selector selector{{model::Matcher(model::Matcher::Op::kEqual, "stream", "audit")}};
   RETURN_IF_ERROR(reader.read(selector, {}, model::Order::kNewestFirst, newest));
   ASSIGN_OR_RETURN(const std::vector<AuditAnchor> anchors, load_anchors(catalog_));
   if (!anchors.empty()) {

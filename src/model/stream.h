@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "model/labels.h"
+#include "model/matcher.h"
 #include "model/record.h"
 
 namespace gatehouse::model {
@@ -22,27 +23,6 @@ struct TimeRange {
   int64_t begin_ns = INT64_MIN;  // inclusive
   int64_t end_ns = INT64_MAX;    // exclusive
   bool contains(int64_t time_ns) const { return time_ns >= begin_ns && time_ns < end_ns; }
-};
-
-struct Matcher {
-  enum class Op { kEqual, kNotEqual };
-  Op op = Op::kEqual;
-  std::string name;
-  std::string value;
-  bool matches(const Labels& labels) const {
-    return (labels.get(name) == value) == (op == Op::kEqual);
-  }
-};
-
-// Which streams: those that every matcher matches.
-struct Selector {
-  std::vector<Matcher> matchers;
-  bool matches(const Labels& labels) const {
-    for (const Matcher& matcher : matchers) {
-      if (!matcher.matches(labels)) return false;
-    }
-    return true;
-  }
 };
 
 struct StreamRecord {

@@ -143,8 +143,8 @@ TEST(RecordLog, ReadsBothWaysByRangeStreamAndPositionAcrossSegments) {
     EXPECT_EQ(numbers(*log, Order::kNewestFirst), backwards);
     EXPECT_EQ(numbers(*log, Order::kOldestFirst, {kStartNs + 700'000'000, kStartNs + 710'000'000}),
               count_to(710, 700));
-    const auto odds =
-        numbers(*log, Order::kOldestFirst, {}, {{{model::Matcher::Op::kEqual, "parity", "odd"}}});
+    const auto odds = numbers(*log, Order::kOldestFirst, {},
+                              {{model::Matcher(model::Matcher::Op::kEqual, "parity", "odd")}});
     EXPECT_EQ(odds.size(), 1500U);
     EXPECT_EQ(odds.front(), 1);
     for (const int64_t from : {0, 1, 999, 2998, 2999}) {

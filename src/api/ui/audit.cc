@@ -27,8 +27,8 @@ void write_entry(JsonWriter& json, const identity::AuditEntry& entry) {
 }
 
 Result<std::string> read_entries(const model::Reader& reader, const Page& page) {
-  const model::Selector selector{{{model::Matcher::Op::kEqual, "stream",
-                                   std::string(identity::audit_labels().get("stream"))}}};
+  const model::Selector selector{{model::Matcher(
+      model::Matcher::Op::kEqual, "stream", std::string(identity::audit_labels().get("stream")))}};
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("entries").begin_array();

@@ -23,7 +23,7 @@ constexpr int64_t kRecheckMs = 1'000;
 
 const model::Selector& call_selector() {
   static const model::Selector selector{
-      {{model::Matcher::Op::kEqual, "stream", std::string(gateway::kCallStream)}}};
+      {model::Matcher(model::Matcher::Op::kEqual, "stream", std::string(gateway::kCallStream))}};
   return selector;
 }
 
