@@ -167,6 +167,7 @@ class Shard {
   void settle_memory();
   size_t memory_bytes() const;
   uint64_t live_series() const { return live_; }
+  uint64_t ended_series() const { return ended_slots_.size(); }
   uint64_t sealed_chunks() const { return sealed_chunks_; }
   uint64_t late_samples() const;
   static constexpr size_t kSeriesBytes = sizeof(Series);

@@ -48,6 +48,7 @@ void Wal::finish() {
 Status Wal::open_segment(uint32_t number) {
   WalHeader header;
   header.number = number;
+  header.hash_seed = options_.hash_seed;
   header.first_position = next_;
   header.created_ns = clock_.wall_ns();
   header.salt = thread_random().next();

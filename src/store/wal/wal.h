@@ -38,6 +38,7 @@ struct WalOptions {
   int64_t sync_interval_ms = 200;
   // Without it, nothing is synced but by sync(): for simulations.
   bool sync_thread = true;
+  uint32_t hash_seed = 0;  // of the head, for the segments' headers
   // What consumers may hold back in all; the oldest segments go first.
   uint64_t consumers_bytes_max = uint64_t{2} << 30;
 };

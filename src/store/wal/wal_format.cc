@@ -138,7 +138,7 @@ bool take_spans(std::string_view& in, std::vector<model::BucketSpan>& spans) {
 std::string encode(const WalHeader& header) {
   std::string out(header.snapshot ? kSnapshotMagic : kSegmentMagic);
   put_le<uint32_t>(out, kVersion);
-  put_le<uint32_t>(out, 0);
+  put_le<uint32_t>(out, header.hash_seed);
   put_le<uint64_t>(out, header.first_position);
   put_le<int64_t>(out, header.created_ns);
   put_le<uint64_t>(out, header.salt);
@@ -164,6 +164,7 @@ Result<WalHeader> parse_wal_header(std::string_view bytes) {
   }
   WalHeader header;
   header.snapshot = magic == kSnapshotMagic;
+  header.hash_seed = get_le<uint32_t>(bytes.data() + 12);
   header.first_position = get_le<uint64_t>(bytes.data() + 16);
   header.created_ns = get_le<int64_t>(bytes.data() + 24);
   header.salt = get_le<uint64_t>(bytes.data() + 32);

@@ -31,6 +31,7 @@ inline constexpr size_t kHistogramBytesMax = size_t{1} << 20;
 struct WalHeader {
   bool snapshot = false;
   uint32_t number = 0;
+  uint32_t hash_seed = 0;
   Position first_position = 1;
   int64_t created_ns = 0;
   uint64_t salt = 0;
