@@ -18,7 +18,7 @@ const widths = [
   [1280, 860],
   [380, 760],
 ];
-const places = ['/', '/calls', '/keys', '/upstreams', '/audit', '/account', '/nowhere', '/keys?new'];
+const places = ['/', '/calls', '/keys', '/upstreams', '/graph', '/graph?g0.expr=node_load1&g0.tab=graph&g1.expr=up&g1.tab=table', '/targets', '/store', '/audit', '/account', '/nowhere', '/keys?new'];
 const states = realUrl ? ['given'] : ['full', 'empty', 'failing', 'down'];
 
 let browser;

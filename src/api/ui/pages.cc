@@ -17,8 +17,9 @@ namespace {
 // No asset of the console comes near it; an inflated form that does is damaged.
 constexpr size_t kInflatedBytesMax = 4 << 20;
 
-constexpr std::array<std::string_view, 7> kPages = {"/",          "/login", "/calls",  "/keys",
-                                                    "/upstreams", "/audit", "/account"};
+constexpr std::array<std::string_view, 11> kPages = {"/",          "/login", "/calls",  "/keys",
+                                                     "/upstreams", "/graph", "/query",  "/targets",
+                                                     "/store",     "/audit", "/account"};
 
 const Asset* find_asset(std::span<const Asset> from, std::string_view path) {
   const auto at = std::lower_bound(from.begin(), from.end(), path,
