@@ -26,7 +26,7 @@ WIDE = {"series": 200_000, "samples": 40, "interval": 15, "together": 1}
 LONG = {"series": 20_000, "samples": 8 * 240, "interval": 15, "together": 20}
 QUERY_ROUNDS = 9
 RESTART_ROUNDS = 3
-QUIET_SECONDS = 8
+QUIET_SECONDS = 12
 
 BUCKETS = "bench_request_duration_seconds_bucket"
 # (name, path, parameters); times are seconds before the stream's end. No window ends on
