@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "model/labels.h"
 #include "model/stream.h"
+#include "store/codec/wrapping.h"
 
 namespace gatehouse::store {
 
@@ -101,12 +102,5 @@ Result<SegmentIndex> parse_footer(std::string_view payload, uint64_t footer_offs
 std::string encode_trailer(uint64_t footer_offset, uint64_t salt);
 // The footer's offset; none: not a trailer.
 std::optional<uint64_t> parse_trailer(std::string_view bytes, uint64_t salt);
-
-inline uint64_t zigzag(int64_t value) {
-  return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
-}
-inline int64_t unzigzag(uint64_t value) {
-  return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
-}
 
 }  // namespace gatehouse::store
