@@ -104,7 +104,9 @@ void Service::build_pages() {
   program_.started_ms = clock_.wall_ns() / 1'000'000;
   program_.config = [this] {
     const ConfigStatus status = reloader_->status();
-    return api::ConfigState{status.ok, status.message, status.since_wall_ms, 0, 0};
+    const gateway::SpendBudget budget = gateway_->snapshot()->config.budget;
+    return api::ConfigState{status.ok, status.message, status.since_wall_ms,
+                            budget.daily_nanodollars, budget.monthly_nanodollars};
   };
   program_.listening = [this] { return listening_.load(); };
   // Replayed before the listeners open.

@@ -6,6 +6,7 @@
 // starts when the first has been silent for longer than is usual, and the
 // slower of the two is closed.
 #include <algorithm>
+#include <optional>
 
 #include "base/random.h"
 #include "gateway/call.h"
@@ -36,6 +37,18 @@ ErrorKind kind_of(AttemptEnd end) {
 // An upstream that refuses the gate's own credential is the operator's matter:
 // a 401 passed on would send the caller looking at the wrong key.
 bool is_gate_fault(int status) { return status == 401 || status == 403; }
+
+// What a call that went well says of its upstream.
+std::optional<Capability> capability_of(Operation operation) {
+  switch (operation) {
+    case Operation::kChat:
+    case Operation::kCompletions:
+    case Operation::kResponses:
+    case Operation::kMessages: return Capability::kChat;
+    case Operation::kEmbeddings: return Capability::kEmbeddings;
+    default: return std::nullopt;
+  }
+}
 
 // What stays the same while a conversation grows: its first message by the user,
 // or the whole input where it is one text.
@@ -108,6 +121,9 @@ void Call::end_try(Try& attempt, const RetryDecision& decision) {
   } else if (attempt.result.ok()) {
     history.breaker.on_success(attempt.permit, now_ms);
     history.first_token.observe(static_cast<double>(trace.duration_ns) / 1e9);
+    if (const auto proved = capability_of(request_.operation)) {
+      history.last_good_ms[static_cast<size_t>(*proved)].store(now_ms, std::memory_order_relaxed);
+    }
   } else {
     history.breaker.on_abandoned(attempt.permit);
   }

@@ -124,7 +124,7 @@ int64_t Call::worst_cost(bool generates) const {
 }
 
 bool Call::reserve_limits(CallError& refusal) {
-  limit_sets_.push_back(served_->limits);
+  limit_sets_ = {served_->limits, snapshot_->whole_gate};
   if (request_.principal != nullptr) {
     limit_sets_.insert(limit_sets_.begin(), worker_.limits_of(request_.principal));
   }

@@ -153,6 +153,36 @@ model::Record CallRecord::view() const {
   return record;
 }
 
+ProbeRecord::ProbeRecord(std::string_view upstream, std::string_view model, Operation operation,
+                         int64_t begin_wall_ns, int64_t duration_ns, int status,
+                         std::string_view error, std::string_view message, const Usage& usage,
+                         const Cost& cost)
+    : begin_wall_ns_(begin_wall_ns), failed_(!error.empty()) {
+  const auto add = [this](std::string_view name, model::Value value) {
+    attributes_[count_++] = {name, value};
+  };
+  add("gen_ai.operation.name", name(operation));
+  add("gen_ai.request.model", model);
+  add("gatehouse.upstream", upstream);
+  add("gatehouse.probe", true);
+  add("http.response.status_code", int64_t{status});
+  if (failed_) add("error.type", error);
+  if (!message.empty()) add("error.message", message);
+  add("gen_ai.usage.input_tokens", usage.input_tokens);
+  add("gen_ai.usage.output_tokens", usage.output_tokens);
+  add("gatehouse.cost_nanousd", cost.nanodollars);
+  add("gatehouse.priced", cost.priced);
+  add("gatehouse.duration_s", seconds(duration_ns));
+}
+
+model::Record ProbeRecord::view() const {
+  model::Record record;
+  record.time_ns = begin_wall_ns_;
+  record.severity = failed_ ? Severity::kWarning : Severity::kInfo;
+  record.attributes = std::span(attributes_).first(count_);
+  return record;
+}
+
 void begin_trace(std::string_view traceparent, CallTrace& trace) {
   // version "-" trace-id "-" parent-id "-" flags
   const bool valid = traceparent.size() >= 55 && traceparent[2] == '-' && traceparent[35] == '-' &&

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/price.h"
 #include "gateway/protocol.h"
 #include "gateway/usage.h"
 #include "model/metrics.h"
@@ -59,6 +60,8 @@ struct CallTrace {
 
 // The stream that call records go to.
 inline constexpr std::string_view kCallStream = "calls";
+// Calls that the gate makes itself, to find out how an upstream is.
+inline constexpr std::string_view kProbeStream = "probes";
 
 // The record of a call. Views into `call`, `trace` and itself.
 class CallRecord {
@@ -79,6 +82,24 @@ class CallRecord {
   const CallTrace& trace_;
   std::string attempts_;
   std::array<model::Attribute, 48> attributes_;
+  size_t count_ = 0;
+};
+
+// The record of a probe. Views into what it was made of.
+class ProbeRecord {
+ public:
+  ProbeRecord(std::string_view upstream, std::string_view model, Operation operation,
+              int64_t begin_wall_ns, int64_t duration_ns, int status, std::string_view error,
+              std::string_view message, const Usage& usage, const Cost& cost);
+  ProbeRecord(const ProbeRecord&) = delete;
+  ProbeRecord& operator=(const ProbeRecord&) = delete;
+
+  model::Record view() const;
+
+ private:
+  int64_t begin_wall_ns_;
+  bool failed_;
+  std::array<model::Attribute, 12> attributes_;
   size_t count_ = 0;
 };
 
