@@ -287,7 +287,7 @@ std::shared_ptr<ObjectOf<Timeouts>> timeouts() {
           "Until the head of the reply.")
       .add(
           "first_token", duration_type(1), [](Timeouts & t) -> auto& { return t.first_token_ms; },
-          "Until the first event of a stream.")
+          "Until the first event of a stream that carries a part of the answer.")
       .add(
           "between_tokens", duration_type(1),
           [](Timeouts & t) -> auto& { return t.between_tokens_ms; },

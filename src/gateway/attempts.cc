@@ -296,9 +296,14 @@ Task<void> Call::refuse_unserved(const Candidates& tried) {
 Task<void> Call::refuse_failed(Try& last, int64_t asked_wait_ms) {
   const AttemptTrace& trace = trace_.attempts.back();
   trace_.upstream = trace.upstream;
-  if (last.result.end == AttemptEnd::kReply && last.call != nullptr &&
-      !is_gate_fault(last.result.status)) {
-    // The upstream's own words, in the caller's protocol already.
+  // The upstream's own words, in the caller's protocol already.
+  const bool says_why = last.result.end == AttemptEnd::kReply && !is_gate_fault(last.result.status);
+  // So too where it blames the call in a 200, which clients take for an answer.
+  const bool blames_call =
+      last.result.end == AttemptEnd::kReplyError && last.call != nullptr &&
+      last.call->upstream().retry().classify(last.result.attempt()).fault == Fault::kFatal;
+  if (last.call != nullptr && (says_why || blames_call)) {
+    if (blames_call) reply_status_ = http_status(ErrorKind::kInvalidRequest);
     trace_.error = trace.error;
     trace_.error_message = last.result.message;
     co_await relay(*last.call);
@@ -306,6 +311,16 @@ Task<void> Call::refuse_failed(Try& last, int64_t asked_wait_ms) {
   }
   CallError error;
   error.kind = kind_of(last.result.end);
+  const net::Interruption interruption = exchange_.interruption();
+  if (last.result.end == AttemptEnd::kCancelled && interruption != net::Interruption::kNone) {
+    const bool draining = interruption == net::Interruption::kDraining;
+    error.kind = draining ? ErrorKind::kUnavailable : ErrorKind::kTimeout;
+    error.code = cancel_code();
+    error.message = ended_message(interruption);
+    error.retry_after_ms = draining ? 1000 : -1;
+    co_await refuse(error);
+    co_return;
+  }
   error.retry_after_ms = asked_wait_ms;
   if (last.result.end == AttemptEnd::kReply) {
     error.code = "upstream_credential";

@@ -40,6 +40,15 @@ Call::Call(Worker& worker, net::Exchange& exchange, CallRequest& request)
 
 Instant Call::now() const { return {steady_ns(), worker_.gateway.parts().clock.wall_ns()}; }
 
+std::string_view Call::cancel_code() const {
+  switch (exchange_.interruption()) {
+    case net::Interruption::kDraining: return "gate_draining";
+    case net::Interruption::kTooLong: return "exchange_timeout";
+    case net::Interruption::kNone: break;
+  }
+  return "client_left";
+}
+
 Task<void> Call::run() {
   const bool admitted = co_await admit();
   if (!admitted) co_return;

@@ -18,7 +18,7 @@ enum class UpstreamKind { kOpenAi, kAzureOpenAi, kAnthropic, kHttp };
 struct Timeouts {
   int64_t connect_ms = 5'000;
   int64_t first_byte_ms = 120'000;     // until the reply's head
-  int64_t first_token_ms = 120'000;    // until the first event of a stream
+  int64_t first_token_ms = 120'000;    // until the first event with content
   int64_t between_tokens_ms = 60'000;  // between two events
   int64_t total_ms = 600'000;          // a call with all its attempts; the SDKs' default
 };

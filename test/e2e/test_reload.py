@@ -171,9 +171,11 @@ class DrainTest(GateCase):
         begin = time.monotonic()
         self.assertEqual(gate.stop(), 0)
         self.assertLess(time.monotonic() - begin, 3)
-        self.assertFalse(streaming.result().whole)
+        cut = streaming.result()
+        self.assertFalse(cut.whole)
+        self.assertEqual(json.loads(cut.events[-1][1])["error"]["code"], "gate_draining")
         self.assertEqual(len(gate.records()), 1)
-        self.assertNotEqual(gate.records()[0]["attributes"].get("error.type", ""), "")
+        self.assertEqual(gate.records()[0]["attributes"]["error.type"], "gate_draining")
 
     def test_idle_connections_do_not_hold_it_up(self):
         gate = self.gate()
