@@ -235,6 +235,10 @@ TypePtr access() {
           "authenticate", bool_type(), [](Config & c) -> auto& { return c.gateway.authenticate; },
           "Whether calls need a key. Off is for measuring, and only while every `listen` is "
           "on loopback.")
+      .add(
+          "guard_probes", bool_type(), [](Config & c) -> auto& { return c.access.guard_probes; },
+          "Whether `allow` holds for /healthz, /readyz, /-/healthy and /-/ready too; `deny` always "
+          "does.")
       .add("lockout", lockout, self, "Refuses an address or a key prefix after repeated failures.")
       .add("sessions", sessions, self, "Browser sessions of the console.");
   return type;

@@ -31,7 +31,7 @@ Call::Call(Worker& worker, net::Exchange& exchange, CallRequest& request)
   trace_.begin_wall_ns = clock.wall_ns() - (steady_ns() - trace_.begin_ns);
   trace_.request_id = time_ordered_id(trace_.begin_wall_ns / 1'000'000);
   trace_.route = exchange.request().path.substr(0, kRouteBytesMax);
-  begin_trace(exchange.request().headers.get("traceparent"), trace_);
+  begin_trace(request.trace, exchange.request().headers.get("traceparent"), trace_);
   traceparent_ = traceparent(trace_);
   if (snapshot_->config.record_bodies) {
     trace_.request_body = request.body.substr(0, snapshot_->config.recorded_body_bytes_max);
@@ -47,6 +47,12 @@ std::string_view Call::cancel_code() const {
     case net::Interruption::kNone: break;
   }
   return "client_left";
+}
+
+Task<void> Call::refuse_unread(CallError error) {
+  // It tries no more than the other refusals whether the store is well again.
+  unrecordable_ = !worker_.journal.writable();
+  co_await refuse(error);
 }
 
 Task<void> Call::run() {

@@ -36,6 +36,8 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   Task<void> run();
+  // Refuses a call that could not be read: answered in its protocol and recorded.
+  Task<void> refuse_unread(CallError error);
 
  private:
   using UpstreamCallPtr = std::unique_ptr<UpstreamCall>;

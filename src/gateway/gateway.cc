@@ -139,6 +139,17 @@ Task<void> Gateway::call(Worker& worker, net::Exchange& exchange, CallRequest& r
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+Task<void> Gateway::refuse(Worker& worker, net::Exchange& exchange, CallRequest& request,
+                           const CallError& error) {
+  in_flight_.fetch_add(1, std::memory_order_relaxed);
+  {
+    Call call(worker, exchange, request);
+    CallError answered = error;
+    co_await call.refuse_unread(std::move(answered));
+  }
+  in_flight_.fetch_sub(1, std::memory_order_relaxed);
+}
+
 void Gateway::replay(const model::Record& record) {
   const int64_t tokens =
       record.integer("gen_ai.usage.input_tokens") + record.integer("gen_ai.usage.output_tokens");

@@ -107,6 +107,11 @@ class Gateway {
   // One call, to its end; on the worker's Loop.
   Task<void> call(Worker& worker, net::Exchange& exchange, CallRequest& request);
 
+  // A call that could not be read, or asks for what makes no sense: answered with
+  // `error`, recorded and counted as the others. `request` holds what is known.
+  Task<void> refuse(Worker& worker, net::Exchange& exchange, CallRequest& request,
+                    const CallError& error);
+
   SnapshotPtr snapshot() const;
   const Parts& parts() const { return parts_; }
   model::StreamId call_stream() const { return call_stream_; }

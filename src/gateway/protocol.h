@@ -118,7 +118,7 @@ struct CallRequest {
   std::string service_tier;
   std::string_view conversation;  // raw JSON of the messages, for sticky routes
 
-  std::string_view session, user, metadata;  // x-gatehouse-* request headers
+  std::string_view trace, session, user, metadata;  // x-gatehouse-* request headers
 };
 
 }  // namespace gatehouse::gateway

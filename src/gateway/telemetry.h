@@ -103,9 +103,11 @@ class ProbeRecord {
   size_t count_ = 0;
 };
 
-// The W3C traceparent of a request: takes its trace id, or makes one, and a new
-// span id. https://www.w3.org/TR/trace-context/
-void begin_trace(std::string_view traceparent, CallTrace& trace);
+// The trace of a call, and a new span id. `own`, where the caller sent one in
+// x-gatehouse-trace, goes before the W3C traceparent: 32 hex digits or a UUID are
+// the trace id, any other text stands for one, so that calls of one text share a
+// trace. Without both a new one is made. https://www.w3.org/TR/trace-context/
+void begin_trace(std::string_view own, std::string_view traceparent, CallTrace& trace);
 std::string traceparent(const CallTrace& trace);
 
 // The metrics of calls, with the handles of each combination of labels kept, so
