@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "gateway/form_body.h"
+#include "gateway/prompt_size.h"
 #include "gateway/upstream_request.h"
 
 namespace gatehouse::gateway {
@@ -119,7 +120,7 @@ Task<bool> Call::admit() {
 
 // What the call can cost at most, at the dearest of its targets.
 int64_t Call::worst_cost(bool generates) const {
-  size_t bytes = request_.body.size();
+  size_t bytes = input_tokens_max(request_.body);
   Usage beside_tokens;
   if (request_.form != nullptr) {
     const int64_t length = request_.form->length();
