@@ -155,6 +155,41 @@ TEST_F(ClientTest, AFreshConnectionThatClosesIsAnError) {
   EXPECT_EQ(peer.accepted(), 1);
 }
 
+TEST_F(ClientTest, GivesWhatHasComeWithoutWaitingForMore) {
+  std::atomic<bool> more{false};
+  ScriptedPeer peer([&](int fd, int) {
+    ScriptedPeer::read_head(fd);
+    ScriptedPeer::write(fd,
+                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n1\r");
+    while (!more) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ScriptedPeer::write(fd, "\nd\r\n0\r\n\r\n");
+  });
+  const Origin origin = origin_at(peer.port());
+  run([&]() -> Task<void> {
+    ClientCall call(client);
+    ClientRequest request;
+    request.origin = &origin;
+    request.target = "/";
+    EXPECT_EQ(call.read_ready(), "");
+    const Status sent = co_await call.send(request);
+    EXPECT_TRUE(sent.ok());
+    const auto head = co_await call.read_head(steady_ms() + 5000);
+    EXPECT_TRUE(head.ok());
+    const auto first = co_await call.read_some(steady_ms() + 5000);
+    EXPECT_EQ(*first, "a");
+    EXPECT_EQ(call.read_ready(), "b");
+    EXPECT_EQ(call.read_ready(), "c");
+    EXPECT_EQ(call.read_ready(), "");  // the head of the next chunk has come in part
+    more = true;
+    const auto last = co_await call.read_some(steady_ms() + 5000);
+    EXPECT_EQ(*last, "d");
+    EXPECT_EQ(call.read_ready(), "");
+    const auto end = co_await call.read_some(steady_ms() + 5000);
+    EXPECT_TRUE(end.ok() && end->empty());
+  });
+}
+
 TEST_F(ClientTest, TellsCutAndLyingReplies) {
   struct Case {
     std::string_view bytes;
