@@ -12,8 +12,7 @@ constexpr size_t kExpansionMax = 22;
 
 }  // namespace
 
-Status snappy_decompress(std::string_view block, size_t size_max, std::string& out) {
-  out.clear();
+Result<size_t> snappy_decompressed_size(std::string_view block, size_t size_max) {
   size_t claimed = 0;
   if (!snappy::GetUncompressedLength(block.data(), block.size(), &claimed)) {
     return invalid_argument("not a snappy block: it does not begin with a length");
@@ -26,6 +25,12 @@ Status snappy_decompress(std::string_view block, size_t size_max, std::string& o
   if (claimed / kExpansionMax > block.size()) {
     return invalid_argument("the snappy block claims more bytes than it can hold");
   }
+  return claimed;
+}
+
+Status snappy_decompress(std::string_view block, size_t size_max, std::string& out) {
+  out.clear();
+  ASSIGN_OR_RETURN(const size_t claimed, snappy_decompressed_size(block, size_max));
   out.resize(claimed);
   if (!snappy::RawUncompress(block.data(), block.size(), out.data())) {
     out.clear();

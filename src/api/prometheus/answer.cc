@@ -68,8 +68,7 @@ MetricAnswer error_of(const Status& status) {
 }
 
 MetricAnswer bad_parameter(std::string_view name, std::string_view why) {
-  return error("bad_data",
-               "invalid parameter \"" + std::string(name) + "\": " + std::string(why));
+  return error("bad_data", "invalid parameter \"" + std::string(name) + "\": " + std::string(why));
 }
 
 Result<int64_t> parse_time_ms(std::string_view text) {
@@ -108,7 +107,8 @@ Result<model::TimeRangeMs> read_range(const MetricRequest& request) {
     range.end_ms = *time;
   }
   if (range.end_ms < range.begin_ms) {
-    return invalid_argument("invalid parameter \"end\": end timestamp must not be before start timestamp");
+    return invalid_argument(
+        "invalid parameter \"end\": end timestamp must not be before start timestamp");
   }
   return range;
 }
@@ -174,10 +174,10 @@ void write_number(std::string& out, double value) {
   const double size = std::abs(value);
   const bool exponent = size != 0 && (size < 1e-6 || size >= 1e21);
   char text[64];
-  const auto end = std::to_chars(text, text + sizeof text, value,
-                                 exponent ? std::chars_format::scientific
-                                          : std::chars_format::fixed)
-                       .ptr;
+  const auto end =
+      std::to_chars(text, text + sizeof text, value,
+                    exponent ? std::chars_format::scientific : std::chars_format::fixed)
+          .ptr;
   // "1e-07": the two digits that to_chars gives; Prometheus's JSON has "1e-7".
   if (exponent && end - text > 4 && end[-2] == '0' && (end[-3] == '-' || end[-3] == '+')) {
     out.append(text, end - 2);

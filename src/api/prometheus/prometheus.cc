@@ -82,6 +82,7 @@ std::span<const Prometheus::Route> Prometheus::routes() {
             &Prometheus::label_values},
       Route{"/api/v1/series", true, true, Action::kMetricsRead, &Prometheus::series},
       Route{"/api/v1/metadata", true, false, Action::kMetricsRead, &Prometheus::metadata},
+      Route{"/api/v1/write", false, true, Action::kMetricsWrite, &Prometheus::write, false},
   };
   return kRoutes;
 }
@@ -119,9 +120,7 @@ Task<MetricAnswer> Prometheus::serve(gateway::Worker& worker, net::Exchange& exc
   const bool got = head.method == net::Method::kGet || head.method == net::Method::kHead;
   if (!(posted && route->post) && !(got && route->get)) {
     MetricAnswer answer = refusal(405, "bad_data", "this path does not take that method");
-    answer.headers.emplace_back("allow", !route->post  ? "GET"
-                                         : !route->get ? "POST"
-                                                       : "GET, POST");
+    answer.headers.emplace_back("allow", !route->post ? "GET" : !route->get ? "POST" : "GET, POST");
     co_return answer;
   }
   auto query = net::parse_query(head.query);
@@ -160,8 +159,8 @@ Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, gateway:
     auto checked = co_await parts_.pool.run(worker.loop, check);
     if (!checked.ok()) co_return refusal(401, "unauthorized", "the session has ended: sign in");
     const bool reads = route.action == identity::Action::kMetricsRead;
-    if (!reads && !identity::SessionStore::csrf_fits(held,
-                                                     head.headers.get(identity::kCsrfHeader))) {
+    if (!reads &&
+        !identity::SessionStore::csrf_fits(held, head.headers.get(identity::kCsrfHeader))) {
       co_return refusal(403, "forbidden", "the CSRF token is missing or wrong");
     }
     principal = checked->principal;
@@ -178,8 +177,7 @@ Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, gateway:
       if (code == Code::kResourceExhausted) {
         MetricAnswer answer = refusal(429, "unavailable", known.status().message());
         answer.headers.emplace_back(
-            "retry-after",
-            std::to_string(std::max<int64_t>(1, (why.retry_after_ms + 999) / 1000)));
+            "retry-after", std::to_string(std::max<int64_t>(1, (why.retry_after_ms + 999) / 1000)));
         co_return answer;
       }
       if (code == Code::kPermissionDenied) {
@@ -192,9 +190,9 @@ Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, gateway:
     principal = std::move(*known);
   }
   if (!identity::may(*principal, route.action)) {
-    co_return refusal(403, "forbidden",
-                      "the role of this credential does not allow " +
-                          std::string(identity::name(route.action)));
+    co_return refusal(
+        403, "forbidden",
+        "the role of this credential does not allow " + std::string(identity::name(route.action)));
   }
   co_return std::nullopt;
 }

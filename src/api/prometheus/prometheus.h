@@ -40,15 +40,14 @@ struct QueryLimits {
   int64_t decoded_bytes_max = 64 << 20;  // of the same, unpacked
 };
 
-struct MetricParts;
-
 // REQUIRES: all outlive the Prometheus.
 struct PrometheusParts {
   identity::Authenticator& authenticator;
   identity::SessionStore& sessions;
   model::SampleAppender& appender;
   const model::SampleReader& reader;
-  Pool& pool;
+  Pool& pool;    // queries
+  Pool& intake;  // what is pushed: queries do not hold it up
   promql::Parallel& parallel;
   MemoryBudget& budget;
   const model::Clock& clock;
@@ -111,6 +110,8 @@ class Prometheus {
   Task<MetricAnswer> label_values(MetricRequest& request);
   Task<MetricAnswer> series(MetricRequest& request);
   Task<MetricAnswer> metadata(MetricRequest& request);
+
+  Task<MetricAnswer> write(MetricRequest& request);
 
   // Runs `work` on the query pool with a context that ends with the client.
   template <typename Work>

@@ -123,8 +123,9 @@ Task<MetricAnswer> Prometheus::query_range(MetricRequest& request) {
   if (!step.ok()) co_return bad_parameter("step", step.status().message());
   if (*step <= 0) {
     co_return bad_parameter(
-        "step", "zero or negative query resolution step widths are not accepted. Try a positive "
-                "integer");
+        "step",
+        "zero or negative query resolution step widths are not accepted. Try a positive "
+        "integer");
   }
   if ((*end - *begin) / *step > kPointsMax) {
     co_return error("bad_data",
@@ -141,10 +142,10 @@ Task<MetricAnswer> Prometheus::query_range(MetricRequest& request) {
                                          "\" for range query, must be Scalar or instant Vector");
   }
   const auto evaluate = [&](model::QueryContext& context) {
-    return answer_of(promql::evaluate_range(*settings->expr, text_of(request, "query"), *begin,
-                                            *end, *step, settings->options, parts_.reader, context,
-                                            &parts_.parallel),
-                     *settings);
+    return answer_of(
+        promql::evaluate_range(*settings->expr, text_of(request, "query"), *begin, *end, *step,
+                               settings->options, parts_.reader, context, &parts_.parallel),
+        *settings);
   };
   co_return co_await run_query(request, settings->timeout_ms, evaluate);
 }

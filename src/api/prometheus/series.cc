@@ -3,6 +3,7 @@
 
 #include "api/prometheus/answer.h"
 #include "api/prometheus/run_query.h"
+#include "base/text.h"
 
 namespace gatehouse::api {
 
@@ -62,36 +63,6 @@ MetricAnswer list_names(const Search& search, List list) {
   return metric::success(data, warnings);
 }
 
-// U__ and hexadecimal escapes of a label's name back to the name they stand for
-// (Prometheus, model.UnescapeName with ValueEncodingEscaping); other names as they are.
-std::string unescape_name(const std::string& name) {
-  if (!name.starts_with("U__")) return name;
-  std::string out;
-  for (size_t i = 3; i < name.size(); ++i) {
-    if (name[i] != '_') {
-      out += name[i];
-      continue;
-    }
-    if (i + 1 < name.size() && name[i + 1] == '_') {
-      out += '_';
-      ++i;
-      continue;
-    }
-    const size_t end = name.find('_', i + 1);
-    if (end == std::string::npos || end == i + 1 || end - i > 7) return name;
-    uint32_t point = 0;
-    for (size_t j = i + 1; j < end; ++j) {
-      const char c = ascii_lower(name[j]);
-      if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) return name;
-      point = point * 16 + static_cast<uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    if (point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return name;
-    append_utf8(out, point);
-    i = end;
-  }
-  return out;
-}
-
 }  // namespace
 
 Task<MetricAnswer> Prometheus::labels(MetricRequest& request) {
@@ -106,7 +77,7 @@ Task<MetricAnswer> Prometheus::labels(MetricRequest& request) {
 }
 
 Task<MetricAnswer> Prometheus::label_values(MetricRequest& request) {
-  const std::string name = unescape_name(request.capture);
+  const std::string name = request.capture;
   if (name.empty() || !valid_utf8(name)) {
     co_return error("bad_data", "invalid label name: \"" + request.capture + "\"");
   }

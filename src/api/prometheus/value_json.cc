@@ -40,7 +40,8 @@ double bound_of(const model::NativeHistogram& histogram, int64_t index) {
     return std::ldexp(1.0, static_cast<int>(index * (int64_t{1} << -histogram.schema)));
   }
   const int64_t per_octave = int64_t{1} << histogram.schema;
-  const int64_t octave = index >= 0 ? index / per_octave : -((-index + per_octave - 1) / per_octave);
+  const int64_t octave =
+      index >= 0 ? index / per_octave : -((-index + per_octave - 1) / per_octave);
   const double within = static_cast<double>(index - octave * per_octave);
   return std::ldexp(std::exp2(within / static_cast<double>(per_octave)), static_cast<int>(octave));
 }
@@ -80,8 +81,7 @@ void write_histogram(std::string& out, const model::NativeHistogram& histogram) 
   }
   writer.add(Ends::kBoth, -histogram.zero_threshold, histogram.zero_threshold,
              histogram.zero_count);
-  for (const Bucket& bucket :
-       buckets_of(histogram.positive_spans, histogram.positive_buckets)) {
+  for (const Bucket& bucket : buckets_of(histogram.positive_spans, histogram.positive_buckets)) {
     const bool lowest = histogram.custom() && bucket.index == 0;
     writer.add(lowest ? Ends::kBoth : Ends::kUpper, bound_of(histogram, bucket.index - 1),
                bound_of(histogram, bucket.index), bucket.count);

@@ -57,11 +57,10 @@ MetricAnswer take(std::string_view body, bool packed, wire::RemoteWriteVersion v
   };
   std::string_view message = body;
   if (packed) {
-    const Result<size_t> size = wire::snappy_size(body);
-    if (!size.ok()) return refused(size.status());
-    if (*size > unpacked_max) {
-      return plain(413, "the request unpacks to " + std::to_string(*size) + " bytes, at most " +
-                            std::to_string(unpacked_max) + " are taken (metrics.write)");
+    const Result<size_t> size = wire::snappy_decompressed_size(body, unpacked_max);
+    if (!size.ok()) {
+      const bool large = size.status().code() == Code::kResourceExhausted;
+      return plain(large ? 413 : 400, size.status().message());
     }
     if (!charged(*size)) return plain(429, "the memory budget is used up (memory.limit)");
     const Status done = wire::snappy_decompress(body, unpacked_max, unpacked);
@@ -87,8 +86,8 @@ MetricAnswer take(std::string_view body, bool packed, wire::RemoteWriteVersion v
       const uint64_t lost = decoded->invalid + outcome->refused();
       // 400 tells the sender not to try again; what could be taken is in.
       if (lost != 0) {
-        answer = plain(400, std::to_string(lost) + " samples were refused, the others taken: " +
-                                why);
+        answer =
+            plain(400, std::to_string(lost) + " samples were refused, the others taken: " + why);
       }
       if (version == wire::RemoteWriteVersion::kV2) add_counts(answer, *outcome);
     }
@@ -105,8 +104,9 @@ Task<MetricAnswer> Prometheus::write(MetricRequest& request) {
   const auto version =
       wire::remote_write_version(headers.get("content-type", "application/x-protobuf"));
   if (!version) {
-    co_return plain(415, "send application/x-protobuf: prometheus.WriteRequest or "
-                         "io.prometheus.write.v2.Request");
+    co_return plain(415,
+                    "send application/x-protobuf: prometheus.WriteRequest or "
+                    "io.prometheus.write.v2.Request");
   }
   const std::string_view encoding = headers.get("content-encoding", "snappy");
   const bool packed = equal_ignoring_case(encoding, "snappy");
@@ -114,8 +114,12 @@ Task<MetricAnswer> Prometheus::write(MetricRequest& request) {
     co_return plain(415, "send the content encoding snappy");
   }
   const QueryLimits limits = parts_.limits();
-  const auto body = co_await request.exchange.read_body(static_cast<size_t>(limits.write_bytes_max));
-  if (!body.ok()) co_return body_refusal(body.status());
+  const auto body =
+      co_await request.exchange.read_body(static_cast<size_t>(limits.write_bytes_max));
+  if (!body.ok()) {
+    const bool large = body.status().code() == Code::kResourceExhausted;
+    co_return plain(large ? 413 : 400, body.status().message());
+  }
   const auto work = [&] {
     return take(*body, packed, *version, static_cast<size_t>(limits.decoded_bytes_max),
                 parts_.budget, parts_.appender);
