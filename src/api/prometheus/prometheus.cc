@@ -82,6 +82,10 @@ std::span<const Prometheus::Route> Prometheus::routes() {
             &Prometheus::label_values},
       Route{"/api/v1/series", true, true, Action::kMetricsRead, &Prometheus::series},
       Route{"/api/v1/metadata", true, false, Action::kMetricsRead, &Prometheus::metadata},
+      Route{"/api/v1/read", false, true, Action::kMetricsRead, &Prometheus::read, false},
+      Route{"/federate", true, false, Action::kMetricsRead, &Prometheus::federate},
+      Route{"/api/v1/otlp/v1/metrics", false, true, Action::kMetricsWrite, &Prometheus::otlp,
+            false},
       Route{"/api/v1/write", false, true, Action::kMetricsWrite, &Prometheus::write, false},
   };
   return kRoutes;

@@ -8,8 +8,10 @@
 // shape and codes. Whatever reads the store or evaluates runs on the query pool.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,16 +30,19 @@
 #include "model/clock.h"
 #include "model/series.h"
 #include "net/exchange.h"
+#include "wire/delta_accumulator.h"
+#include "wire/remote_read.h"
 
 namespace gatehouse::api {
 
 struct QueryLimits {
-  int64_t timeout_ms = 120'000;          // of a query, as Prometheus's query.timeout
-  int64_t samples_max = 50'000'000;      // as Prometheus's query.max-samples
-  int64_t lookback_ms = 300'000;         // as Prometheus's query.lookback-delta
-  int64_t concurrent_max = 20;           // as Prometheus's query.max-concurrency
-  int64_t write_bytes_max = 32 << 20;    // of a pushed body, as it comes
-  int64_t decoded_bytes_max = 64 << 20;  // of the same, unpacked
+  int64_t timeout_ms = 120'000;            // of a query, as Prometheus's query.timeout
+  int64_t samples_max = 50'000'000;        // as Prometheus's query.max-samples
+  int64_t lookback_ms = 300'000;           // as Prometheus's query.lookback-delta
+  int64_t concurrent_max = 20;             // as Prometheus's query.max-concurrency
+  int64_t write_bytes_max = 32 << 20;      // of a pushed body, as it comes
+  int64_t decoded_bytes_max = 64 << 20;    // of the same, unpacked
+  std::vector<std::string> otlp_promoted;  // attributes of the resource that become labels
 };
 
 // REQUIRES: all outlive the Prometheus.
@@ -111,7 +116,16 @@ class Prometheus {
   Task<MetricAnswer> series(MetricRequest& request);
   Task<MetricAnswer> metadata(MetricRequest& request);
 
+  Task<MetricAnswer> federate(MetricRequest& request);
   Task<MetricAnswer> write(MetricRequest& request);
+  Task<MetricAnswer> otlp(MetricRequest& request);
+  MetricAnswer take_otlp(std::string_view message, bool json);
+  Task<MetricAnswer> read(MetricRequest& request);
+  MetricAnswer read_samples(const std::vector<wire::ReadQuery>& queries,
+                            model::QueryContext& context);
+  Task<MetricAnswer> stream_chunks(MetricRequest& request,
+                                   const std::vector<wire::ReadQuery>& queries,
+                                   model::QueryContext& context);
 
   // Runs `work` on the query pool with a context that ends with the client.
   template <typename Work>
@@ -121,6 +135,8 @@ class Prometheus {
 
   PrometheusParts parts_;
   std::atomic<int64_t> running_{0};
+  std::mutex deltas_mutex_;
+  wire::DeltaAccumulator deltas_;  // of OTLP's differences; guarded by deltas_mutex_
 };
 
 }  // namespace gatehouse::api

@@ -4,6 +4,7 @@
 #include "api/prometheus/answer.h"
 #include "api/prometheus/run_query.h"
 #include "base/text.h"
+#include "wire/escaped_name.h"
 
 namespace gatehouse::api {
 
@@ -77,7 +78,7 @@ Task<MetricAnswer> Prometheus::labels(MetricRequest& request) {
 }
 
 Task<MetricAnswer> Prometheus::label_values(MetricRequest& request) {
-  const std::string name = request.capture;
+  const std::string name = wire::unescape_name(request.capture, wire::NameEscaping::kValues);
   if (name.empty() || !valid_utf8(name)) {
     co_return error("bad_data", "invalid label name: \"" + request.capture + "\"");
   }
