@@ -73,7 +73,8 @@ class Aggregation {
   Status run(double scale) {
     scale_ = scale;
     const size_t parts = evaluation_.parts(source_.size(), 64);
-    totals_.assign(parts, {});
+    totals_.clear();
+    totals_.resize(parts);
     const Status status = evaluation_.in_parts(
         source_.size(), parts, [this](size_t begin, size_t end, size_t part, Worker& worker) {
           std::vector<Accumulator>& groups = totals_[part];
@@ -131,7 +132,7 @@ class Aggregation {
       case AggregateOp::kCount:
       case AggregateOp::kGroup: break;
       case AggregateOp::kMin:
-      case AggregateOp::kMax: group.first.assign(steps_, kAbsent); break;
+      case AggregateOp::kMax: group.first.assign(steps_, kNoSample); break;
       default:
         group.first.assign(steps_, 0);
         group.second.assign(steps_, 0);

@@ -200,7 +200,7 @@ Result<VectorPtr> limit_ratio(Evaluation& evaluation, const AggregateExpr& expr,
       const double ratio = ratios[step];
       if (ratio >= 0 ? place < ratio || ratio == 1 : place >= 1 + ratio) continue;
       if (block->histogram(i, step) != nullptr) block->set(i, step, HistogramPtr());
-      block->set(i, step, kAbsent);
+      block->set(i, step, kNoSample);
     }
   }
   block->drop_empty();

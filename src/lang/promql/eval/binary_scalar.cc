@@ -83,7 +83,7 @@ Result<VectorPtr> binary_with_scalar(Evaluation& evaluation, const BinaryExpr& e
         if (as_bool) {
           value = holds ? 1 : 0;
         } else if (!holds) {
-          value = kAbsent;
+          value = kNoSample;
         }
       }
       return;

@@ -1,11 +1,11 @@
 // A Column holds one series' values at every step of the evaluation. A step
-// without a sample holds kAbsent: the bits of the stale marker, which no value has,
+// without a sample holds kNoSample: the bits of the stale marker, which no value has,
 // since selectors take stale samples away and arithmetic on that (signalling) NaN
 // gives another one. So there is no bitmap beside the values, and loops over floats
 // stay loops over doubles.
 //
 // Native histograms stand in a side array, which is empty for the many series that
-// have none. Where a histogram stands the value is kAbsent: a loop that knows only
+// have none. Where a histogram stands the value is kNoSample: a loop that knows only
 // floats passes over it.
 #pragma once
 
@@ -21,19 +21,19 @@ namespace gatehouse::promql {
 
 using HistogramPtr = std::shared_ptr<const model::NativeHistogram>;
 
-inline constexpr uint64_t kAbsentBits = model::kStaleBits;
-inline const double kAbsent = model::kStaleValue;
+inline constexpr uint64_t kNoSampleBits = model::kStaleBits;
+inline const double kNoSample = model::kStaleValue;
 inline const double kNan = std::bit_cast<double>(model::kNormalNanBits);
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
-inline bool is_present(double value) { return std::bit_cast<uint64_t>(value) != kAbsentBits; }
+inline bool is_present(double value) { return std::bit_cast<uint64_t>(value) != kNoSampleBits; }
 
 struct Column {
   std::vector<double> values;
   std::vector<HistogramPtr> histograms;  // empty, or one a step
 
   void reset(size_t steps) {
-    values.assign(steps, kAbsent);
+    values.assign(steps, kNoSample);
     histograms.clear();
   }
   bool has_histograms() const { return !histograms.empty(); }
@@ -55,11 +55,11 @@ struct Column {
   }
   void set(size_t step, HistogramPtr histogram) {
     if (histograms.empty()) histograms.resize(values.size());
-    values[step] = kAbsent;
+    values[step] = kNoSample;
     histograms[step] = std::move(histogram);
   }
   void clear(size_t step) {
-    values[step] = kAbsent;
+    values[step] = kNoSample;
     if (!histograms.empty()) histograms[step].reset();
   }
   // A step of another column.

@@ -163,10 +163,10 @@ class Distribution {
       evaluation_.annotator().warn("vector contains a mix of classic and native histograms" +
                                        for_metric(family.metric),
                                    position_);
-      return kAbsent;
+      return kNoSample;
     }
     if (native != nullptr) return of_native(question, *native, family, step);
-    if (buckets_.empty()) return kAbsent;
+    if (buckets_.empty()) return kNoSample;
     if (question.fraction) {
       return classic_fraction(question.first[step], question.second[step], buckets_);
     }

@@ -110,7 +110,7 @@ Result<VectorPtr> clamp(Evaluation& evaluation, const CallExpr& call, const Scop
                       for (size_t i = 0; i < column.values.size(); ++i) {
                         double& value = column.values[i];
                         if (!is_present(value)) continue;
-                        value = high[i] < low[i] ? kAbsent
+                        value = high[i] < low[i] ? kNoSample
                                                  : go_max(low[i], go_min(high[i], value));
                       }
                       column.histograms.clear();
@@ -168,7 +168,7 @@ Result<VectorPtr> histogram_number(Evaluation& evaluation, const CallExpr& call,
   return map_floats(evaluation, call, inner, [function](Column& column, const SeriesName&) {
     for (size_t i = 0; i < column.values.size(); ++i) {
       const model::NativeHistogram* histogram = column.histogram(i).get();
-      column.values[i] = histogram != nullptr ? function(*histogram) : kAbsent;
+      column.values[i] = histogram != nullptr ? function(*histogram) : kNoSample;
     }
     column.histograms.clear();
   });

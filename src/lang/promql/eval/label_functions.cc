@@ -2,8 +2,9 @@
 // are, unless two series become one.
 #include <re2/re2.h>
 
-#include "lang/promql/eval/evaluation.h"
 #include "base/text.h"
+#include "lang/promql/eval/evaluation.h"
+#include "lang/promql/function_ids.h"
 
 namespace gatehouse::promql {
 namespace {

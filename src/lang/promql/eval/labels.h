@@ -81,6 +81,7 @@ class LabelKey {
   bool equal(LabelsView a, LabelsView b) const;
   bool contains(std::string_view name) const;
   bool only() const { return only_; }
+  const std::vector<std::string>& names() const { return names_; }
   // Every label set has the same key.
   bool trivial() const { return only_ && names_.empty(); }
 

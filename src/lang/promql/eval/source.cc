@@ -19,7 +19,7 @@ void Block::put(size_t i, Column&& column) {
 
 size_t Block::add(SeriesName name) {
   names_.push_back(name);
-  values_.resize(values_.size() + steps_, kAbsent);
+  values_.resize(values_.size() + steps_, kNoSample);
   histograms_.emplace_back();
   return names_.size() - 1;
 }

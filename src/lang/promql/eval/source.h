@@ -29,9 +29,9 @@ struct Worker {
   explicit Worker(model::QueryContext& query_context) : context(query_context) {}
 
   // To be called with what was read; asks the context from time to time.
-  Status count(size_t samples) {
-    RETURN_IF_ERROR(context.count_samples(static_cast<int64_t>(samples)));
-    unchecked_ += samples + 16;  // a series without samples costs too
+  Status count(size_t read) {
+    RETURN_IF_ERROR(context.count_samples(static_cast<int64_t>(read)));
+    unchecked_ += read + 16;  // a series without samples costs too
     if (unchecked_ < kCheckSamples) return {};
     unchecked_ = 0;
     return context.check();
@@ -78,7 +78,7 @@ class Block final : public VectorSource {
   size_t steps() const { return steps_; }
   void resize(size_t series) {
     names_.resize(series);
-    values_.assign(series * steps_, kAbsent);
+    values_.assign(series * steps_, kNoSample);
     histograms_.resize(series);
   }
   void set_name(size_t i, SeriesName name) { names_[i] = name; }
@@ -103,7 +103,7 @@ class Block final : public VectorSource {
   void set(size_t i, size_t step, double value) { values_[i * steps_ + step] = value; }
   void set(size_t i, size_t step, HistogramPtr histogram) {
     if (histograms_[i].empty()) histograms_[i].resize(steps_);
-    values_[i * steps_ + step] = kAbsent;
+    values_[i * steps_ + step] = kNoSample;
     histograms_[i][step] = std::move(histogram);
   }
   void copy(size_t i, size_t step, const Block& from, size_t from_i) {
