@@ -131,6 +131,25 @@ Status check_smoothing(double smoothing, double trend) {
   return {};
 }
 
+// Extended ranges have a meaning for some functions alone.
+Status check_expansion(const Function& function, const Expr& argument) {
+  const Expr& plain = unwrap_parens(argument);
+  if (plain.kind != Expr::Kind::kMatrixSelector) return {};
+  const Expansion expansion = as<MatrixSelector>(plain).selector->expansion;
+  if (expansion == Expansion::kNone) return {};
+  const FunctionId id = function.id;
+  const bool grows = id == FunctionId::kDelta || id == FunctionId::kIncrease ||
+                     id == FunctionId::kRate;
+  if (grows) return {};
+  const bool anchored = expansion == Expansion::kAnchored;
+  if (anchored && (id == FunctionId::kChanges || id == FunctionId::kResets)) return {};
+  return invalid_argument(std::string(anchored ? "anchored" : "smoothed") +
+                          " modifier can only be used with: " +
+                          (anchored ? "changes, delta, increase, rate, resets"
+                                    : "delta, increase, rate") +
+                          " - not with " + std::string(function.name));
+}
+
 }  // namespace
 
 Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
@@ -138,6 +157,7 @@ Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
   size_t at = 0;
   while (call.arguments[at]->type != ValueType::kMatrix) ++at;
   const Expr& argument = *call.arguments[at];
+  RETURN_IF_ERROR(check_expansion(*call.function, argument));
   ASSIGN_OR_RETURN(std::unique_ptr<RangeSource> range, evaluation.range(argument, scope));
   const FunctionId id = call.function->id;
   const RangeKernel kernel = find_range_kernel(id, range->plan().expansion);

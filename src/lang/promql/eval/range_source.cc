@@ -44,6 +44,18 @@ class SelectedRange final : public RangeSource {
   bool stats_only_;
 };
 
+// What a histogram says of resets is said of the sample before it in its series: not
+// of the step before in a subquery.
+HistogramPtr forget_reset(const HistogramPtr& histogram) {
+  if (!histogram || histogram->reset == model::CounterReset::kUnknown ||
+      histogram->reset == model::CounterReset::kGauge) {
+    return histogram;
+  }
+  auto copy = std::make_shared<model::NativeHistogram>(*histogram);
+  copy->reset = model::CounterReset::kUnknown;
+  return copy;
+}
+
 class SubqueryRange final : public RangeSource {
  public:
   SubqueryRange(VectorPtr inner, const Steps& inner_steps, const WindowPlan& plan)
@@ -62,7 +74,7 @@ class SubqueryRange final : public RangeSource {
       if (!histogram && !is_present(column.values[step])) continue;
       out.times_ms.push_back(inner_steps_.time_ms(step));
       out.values.push_back(histogram ? 0 : column.values[step]);
-      if (column.has_histograms()) out.histograms.push_back(column.histograms[step]);
+      if (column.has_histograms()) out.histograms.push_back(forget_reset(column.histograms[step]));
     }
     return {};
   }

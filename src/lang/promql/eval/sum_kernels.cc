@@ -7,6 +7,7 @@
 // below 2^-100 of the largest running sum; where that could be seen in the result (a
 // sum that all but cancels, or samples of very different size), and where something
 // is not finite, the window is summed by itself.
+#include <algorithm>
 #include <cmath>
 
 #include "lang/promql/eval/range_kernel.h"
@@ -49,6 +50,7 @@ class RunningSums {
       error = tidy.error;
       sums_[i + 1] = sum;
       errors_[i + 1] = error;
+      largest_ = std::max(largest_, std::fabs(sum));
     }
     finite_ = std::isfinite(sum) && std::isfinite(error);
   }
@@ -57,8 +59,7 @@ class RunningSums {
     if (finite_ && high - low > kDirectSamples) {
       const TwoSum sum = two_sum(sums_[high], -sums_[low]);
       const double rest = sum.error + (errors_[high] - errors_[low]);
-      if (std::fabs(sum.sum) >=
-          kTrustedPart * std::max(std::fabs(sums_[high]), std::fabs(sums_[low]))) {
+      if (std::fabs(sum.sum) >= kTrustedPart * largest_) {
         return {sum.sum, rest};
       }
     }
@@ -71,6 +72,7 @@ class RunningSums {
   const std::vector<double>& values_;
   std::vector<double>& sums_;
   std::vector<double>& errors_;
+  double largest_ = 0;
   bool finite_ = false;
 };
 

@@ -105,15 +105,16 @@ bool any_smaller(const std::vector<IndexedCount>& now, const std::vector<Indexed
 
 }  // namespace
 
-bool HistogramSum::adjust_reset(CounterReset other) {
-  if (other == reset_ || reset_ == CounterReset::kGauge) return false;
-  if (other == CounterReset::kGauge) {
+void HistogramSum::adjust_reset(CounterReset other) {
+  if (added_ == 0) {
+    reset_ = other;
+  } else if (other == CounterReset::kGauge) {
     reset_ = CounterReset::kGauge;
-    return false;
+  } else if (other != reset_ && reset_ != CounterReset::kGauge) {
+    reset_ = CounterReset::kUnknown;
   }
-  const bool collision = reset_ != CounterReset::kUnknown && other != CounterReset::kUnknown;
-  reset_ = CounterReset::kUnknown;
-  return collision;
+  seen_reset_ = seen_reset_ || other == CounterReset::kReset;
+  seen_not_reset_ = seen_not_reset_ || other == CounterReset::kNotReset;
 }
 
 void HistogramSum::add_cells(Cells& cells, const std::vector<IndexedCount>& buckets,
@@ -179,14 +180,12 @@ HistogramSum::Outcome HistogramSum::add(const NativeHistogram& histogram, double
     schema_ = histogram.schema;
     bounds_ = histogram.bounds;
     zero_threshold_ = histogram.zero_threshold;
-    reset_ = histogram.reset;
-  } else {
-    if (histogram.custom() != (schema_ == NativeHistogram::kCustomBounds)) {
-      outcome.compatible = false;
-      return outcome;
-    }
-    outcome.reset_collision = adjust_reset(histogram.reset);
+  } else if (histogram.custom() != (schema_ == NativeHistogram::kCustomBounds)) {
+    outcome.compatible = false;
+    return outcome;
   }
+  adjust_reset(histogram.reset);
+  outcome.reset_collision = seen_reset_ && seen_not_reset_;
   auto positive = unpack(histogram.positive_spans, histogram.positive_buckets);
   auto negative = unpack(histogram.negative_spans, histogram.negative_buckets);
   double zero_count = histogram.zero_count;
@@ -257,8 +256,11 @@ HistogramSum::Outcome HistogramSum::add(const NativeHistogram& histogram, double
 
 HistogramSum::Outcome HistogramSum::merge(const HistogramSum& other) {
   if (other.empty()) return {};
-  const Outcome outcome = add(other.sum());
+  Outcome outcome = add(other.sum());
   added_ += other.added_ - 1;
+  seen_reset_ = seen_reset_ || other.seen_reset_;
+  seen_not_reset_ = seen_not_reset_ || other.seen_not_reset_;
+  outcome.reset_collision = seen_reset_ && seen_not_reset_;
   return outcome;
 }
 
@@ -382,13 +384,14 @@ bool is_reset(const NativeHistogram& histogram, const NativeHistogram& previous)
 Interpolated interpolate(const NativeHistogram& a, const NativeHistogram& b, double fraction,
                          bool counter, bool reset) {
   Interpolated out;
+  out.compatible = a.custom() == b.custom();
+  if (!out.compatible) return out;
   if (counter && reset) {
     out.histogram = multiplied(b, fraction);
     return out;
   }
   HistogramSum step(b);
-  out.compatible = step.add(a, -1).compatible;
-  if (!out.compatible) return out;
+  step.add(a, -1);
   HistogramSum sum(a);
   sum.add(multiplied(step.sum(), fraction));
   sum.set_reset(a.reset);

@@ -18,7 +18,7 @@ class HistogramSum {
   struct Outcome {
     bool compatible = true;     // false: exponential and custom buckets; nothing was added
     bool reconciled = false;    // custom bounds differed
-    bool reset_collision = false;  // one says the counter was reset, the other that it was not
+    bool reset_collision = false;  // some added so far say the counter was reset, some that not
   };
 
   HistogramSum() = default;
@@ -45,7 +45,7 @@ class HistogramSum {
   using Cells = std::vector<Cell>;
 
   NativeHistogram result(double divisor) const;
-  bool adjust_reset(model::CounterReset other);
+  void adjust_reset(model::CounterReset other);
   void reduce_to(int32_t schema);
   void widen_zero_bucket(double threshold);
   void add_cells(Cells& cells, const std::vector<IndexedCount>& buckets, double factor);
@@ -55,6 +55,8 @@ class HistogramSum {
   size_t added_ = 0;
   int32_t schema_ = 0;
   model::CounterReset reset_ = model::CounterReset::kUnknown;
+  bool seen_reset_ = false;
+  bool seen_not_reset_ = false;
   double zero_threshold_ = 0;
   Kahan zero_count_;
   Kahan count_;

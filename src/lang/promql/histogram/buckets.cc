@@ -92,8 +92,9 @@ void bias_zero_bucket(const NativeHistogram& histogram, Bucket& zero) {
 
 double share_below(const Bucket& bucket, double value) {
   if (bucket.kind == Bucket::Kind::kCustom || bucket.kind == Bucket::Kind::kZero) {
-    // Nothing can be said of a bucket without an end.
-    if (std::isinf(bucket.lower)) return 0;
+    // Of a bucket without a lower end no part is taken to be above a value in it, as
+    // none of one without an upper end is below.
+    if (std::isinf(bucket.lower)) return 1;
     return (value - bucket.lower) / (bucket.upper - bucket.lower);
   }
   const double lower = std::log2(std::fabs(bucket.lower));
