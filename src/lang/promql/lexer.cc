@@ -102,6 +102,20 @@ std::string describe(const Token& token) {
   return quoted();
 }
 
+bool may_name_metric(TokenKind kind) {
+  switch (kind) {
+    case TokenKind::kIdentifier:
+    case TokenKind::kMetricIdentifier: return true;
+    case TokenKind::kAtan2:
+    case TokenKind::kBool:
+    case TokenKind::kOn:
+    case TokenKind::kIgnoring:
+    case TokenKind::kGroupLeft:
+    case TokenKind::kGroupRight: return false;
+    default: return is_word(kind);
+  }
+}
+
 Token Lexer::token(TokenKind kind) const {
   return {kind,
           text_.substr(start_, at_ - start_),
@@ -113,6 +127,11 @@ Token Lexer::fail(std::string message) {
   error_ = std::move(message);
   return {
       TokenKind::kError, {}, {static_cast<uint32_t>(start_), static_cast<uint32_t>(text_.size())}};
+}
+
+Token Lexer::fail_behind(std::string message) {
+  start_ = ++at_;
+  return fail(std::move(message));
 }
 
 Token Lexer::mark(size_t length, TokenKind kind) {
@@ -202,7 +221,7 @@ Token Lexer::lex_outside() {
     case '`': return raw_string();
     case '(': ++parens_; return mark(1, TokenKind::kLeftParen);
     case ')':
-      if (--parens_ < 0) return fail("unexpected right parenthesis ')'");
+      if (--parens_ < 0) return fail_behind("unexpected right parenthesis ')'");
       return mark(1, TokenKind::kRightParen);
     case '{': in_braces_ = true; return mark(1, TokenKind::kLeftBrace);
     case '[':
@@ -251,14 +270,14 @@ Token Lexer::lex_inside_brackets() {
     case ']': in_brackets_ = false; return mark(1, TokenKind::kRightBracket);
     case ':':
       if (!got_duration_) {
-        return fail("unexpected colon before duration in duration expression");
+        return fail_behind("unexpected colon before duration in duration expression");
       }
       if (got_colon_) return fail("unexpected colon ':'");
       got_colon_ = true;
       return mark(1, TokenKind::kColon);
     case '(': ++parens_; return mark(1, TokenKind::kLeftParen);
     case ')':
-      if (--parens_ < 0) return fail("unexpected right parenthesis ')'");
+      if (--parens_ < 0) return fail_behind("unexpected right parenthesis ')'");
       return mark(1, TokenKind::kRightParen);
     case ',': return mark(1, TokenKind::kComma);
     case '+': return mark(1, TokenKind::kAdd);
@@ -315,8 +334,6 @@ Token Lexer::word() {
 Token Lexer::number_or_duration() {
   if (scan_number()) return token(TokenKind::kNumber);
   if (scan_units()) return token(TokenKind::kDuration);
-  // The character that does not fit is shown too.
-  if (at_ < text_.size() && is_word_character(text_[at_])) ++at_;
   return fail("bad number or duration syntax: " + quote(text_.substr(start_, at_ - start_)));
 }
 
@@ -342,7 +359,9 @@ bool Lexer::scan_number() {
       if (exponent) return false;
       exponent = true;
       if (peek() == '+' || peek() == '-') ++at_;
-      if (!is_ascii_digit(peek())) return false;
+      if (at_ == text_.size() || std::string_view("._eE").find(peek()) != std::string_view::npos) {
+        return false;
+      }
     } else if (c == '_') {
       ++at_;
       if (after == '.' || after == '_' || after == 'e' || after == 'E' || at_ == text_.size()) {
@@ -361,7 +380,11 @@ bool Lexer::scan_units() {
     if (peek() == '\0' || kUnitMarks.find(peek()) == std::string_view::npos) return false;
     ++at_;
     if (peek() == 's') ++at_;
-    if (!is_ascii_digit(peek())) return !is_word_character(peek());
+    if (!is_ascii_digit(peek())) {
+      if (!is_word_character(peek())) return true;
+      ++at_;  // shown in the error
+      return false;
+    }
     while (is_ascii_digit(peek())) ++at_;
   }
 }

@@ -101,6 +101,9 @@ inline bool is_keyword(TokenKind kind) {
 // A word that has a meaning in some places and is a name in others.
 inline bool is_word(TokenKind kind) { return kind >= TokenKind::kAnd; }
 
+// Words that a metric may be called. The others always mean what they say.
+bool may_name_metric(TokenKind kind);
+
 struct Token {
   TokenKind kind = TokenKind::kEnd;
   std::string_view text;
@@ -123,6 +126,8 @@ class Lexer {
  private:
   Token token(TokenKind kind) const;
   Token fail(std::string message);
+  // Points behind the mark that is wrong, as Prometheus does for some.
+  Token fail_behind(std::string message);
   void skip_blanks();
   char next_mark(size_t at) const;
   char peek(size_t ahead = 0) const {

@@ -64,6 +64,19 @@ AggregateOp aggregate_op_of(TokenKind kind) {
 
 bool takes_parameter(AggregateOp op) { return op >= AggregateOp::kTopk; }
 
+bool begins_expression(TokenKind kind) {
+  switch (kind) {
+    case TokenKind::kLeftParen:
+    case TokenKind::kLeftBrace:
+    case TokenKind::kNumber:
+    case TokenKind::kDuration:
+    case TokenKind::kString:
+    case TokenKind::kAdd:
+    case TokenKind::kSub: return true;
+    default: return may_name_metric(kind);
+  }
+}
+
 bool may_call(TokenKind kind) {
   return kind == TokenKind::kIdentifier || kind >= TokenKind::kStart;
 }
@@ -77,16 +90,10 @@ Status parse_error(std::string_view query, Position position, std::string_view m
 
 SyntaxParser::SyntaxParser(std::string_view query, const ParseOptions& options)
     : query_(query), options_(options), lexer_(query) {
-  advance();
+  token_ = lexer_.next();
 }
 
 // --- Tokens and errors.
-
-void SyntaxParser::advance() {
-  token_ = lexer_.next();
-  if (!at(TokenKind::kError)) return;
-  fail(token_.position, lexer_.error());
-}
 
 Token SyntaxParser::take() {
   const Token taken = token_;
@@ -98,7 +105,7 @@ Token SyntaxParser::take() {
     case TokenKind::kNumber: last_closing_ = taken.position.end; break;
     default: break;
   }
-  if (!failed()) advance();
+  if (!failed()) token_ = lexer_.next();
   return taken;
 }
 
@@ -120,6 +127,8 @@ std::nullptr_t SyntaxParser::unexpected() {
 }
 
 std::nullptr_t SyntaxParser::unexpected(std::string_view context, std::string_view expected) {
+  // What is no token counts only once it is come to: faults before it go first.
+  if (at(TokenKind::kError)) return fail(token_.position, lexer_.error());
   std::string message = "unexpected " + describe(token_);
   if (!context.empty()) message.append(" in ").append(context);
   if (!expected.empty()) message.append(", expected ").append(expected);
@@ -352,7 +361,7 @@ std::optional<std::vector<ExprPtr>> SyntaxParser::arguments() {
       break;
     }
     const Token comma = take();
-    if (at(TokenKind::kRightParen)) {
+    if (!failed() && !at(TokenKind::kError) && !begins_expression(token_.kind)) {
       fail(comma.position, "trailing commas not allowed in function call args");
     }
   }
@@ -393,7 +402,11 @@ ExprPtr SyntaxParser::aggregate() {
   if (failed()) return nullptr;
   auto list = arguments();
   if (!list) return nullptr;
-  if (!labels) read_modifier();
+  if (!labels) {
+    // Whether a modifier follows is known by the next token: it must be one.
+    if (at(TokenKind::kError)) return unexpected();
+    read_modifier();
+  }
   if (failed()) return nullptr;
   contexts_.pop_back();
   return aggregate_of(op, without, labels ? std::move(*labels) : Labels(), std::move(*list));
@@ -448,6 +461,9 @@ bool SyntaxParser::binary_modifiers(BinaryExpr& node) {
         auto include = grouping();
         if (!include) return false;
         matching.include = std::move(*include);
+      } else if (!begins_expression(token_.kind) && !at(TokenKind::kBool)) {
+        unexpected("grouping opts", "\"(\"");
+        return false;
       }
     }
   }

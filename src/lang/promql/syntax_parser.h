@@ -44,7 +44,6 @@ class SyntaxParser {
   Token take();
   bool accept(TokenKind kind);
   bool at(TokenKind kind) const { return token_.kind == kind; }
-  void advance();
 
   // Errors. The first one stays.
   std::nullptr_t fail(Position position, std::string_view message);

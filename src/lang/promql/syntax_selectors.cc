@@ -1,4 +1,6 @@
 // Selectors, and what follows them: ranges, subqueries, offset, @, anchored, smoothed.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -26,21 +28,6 @@ Op matcher_op_of(TokenKind kind) {
   }
 }
 
-// Words that a metric may be called. The others always mean what they say.
-bool may_name_metric(TokenKind kind) {
-  switch (kind) {
-    case TokenKind::kIdentifier:
-    case TokenKind::kMetricIdentifier: return true;
-    case TokenKind::kAtan2:
-    case TokenKind::kBool:
-    case TokenKind::kOn:
-    case TokenKind::kIgnoring:
-    case TokenKind::kGroupLeft:
-    case TokenKind::kGroupRight: return false;
-    default: return is_word(kind);
-  }
-}
-
 bool is_set(const Duration& duration) { return duration.ms != 0 || duration.expression; }
 
 // Where an expression keeps its offset and its @; null where it can have none.
@@ -64,6 +51,36 @@ Modifiers modifiers_of(Expr& expr) {
     }
     default: return {};
   }
+}
+
+// Why a pattern cannot be compiled, in the words of Go's regexp.
+std::string pattern_error(const Status& status) {
+  struct Wording {
+    std::string_view re2;
+    std::string_view go;
+  };
+  constexpr auto kWordings = std::to_array<Wording>(
+      {{"missing ]", "missing closing ]"},
+       {"missing )", "missing closing )"},
+       {"trailing \\", "trailing backslash at end of expression"},
+       {"no argument for repetition operator", "missing argument to repetition operator"},
+       {"invalid repetition size", "invalid repeat count"},
+       {"bad repetition operator", "invalid nested repetition operator"},
+       {"invalid perl operator", "invalid or unsupported Perl syntax"},
+       {"invalid named capture group", "invalid named capture"}});
+  constexpr std::string_view kLead = " cannot be compiled: ";
+  std::string_view reason = status.message();
+  const size_t lead = reason.rfind(kLead);
+  if (lead == std::string_view::npos) return status.message();
+  reason.remove_prefix(lead + kLead.size());
+  const size_t colon = std::min(reason.find(": "), reason.size());
+  std::string_view kind = reason.substr(0, colon);
+  for (const Wording& each : kWordings) {
+    if (each.re2 == kind) kind = each.go;
+  }
+  std::string message = "error parsing regexp: " + std::string(kind);
+  if (colon < reason.size()) message.append(": `").append(reason.substr(colon + 2)).append("`");
+  return message;
 }
 
 constexpr std::string_view kMustFollow =
@@ -140,7 +157,7 @@ bool SyntaxParser::label_matcher(VectorSelector& selector) {
   if (failed()) return false;
   auto matcher = model::Matcher::create(op, std::move(name), std::move(value));
   if (!matcher.ok()) {
-    fail({label.position.begin, literal.position.end}, matcher.status().message());
+    fail({label.position.begin, literal.position.end}, pattern_error(matcher.status()));
     return false;
   }
   selector.matchers.push_back(std::move(*matcher));
