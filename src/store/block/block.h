@@ -80,6 +80,7 @@ class Block : public std::enable_shared_from_this<Block> {
   std::unique_ptr<model::Mapping> mapping_;
   std::unique_ptr<BlockIndex> index_;
   uint64_t cache_key_;
+  std::mutex delete_mutex_;  // one deletion at a time
   mutable std::mutex tombstones_mutex_;
   std::shared_ptr<const Tombstones> tombstones_;
 };

@@ -50,14 +50,14 @@ struct CompactionResult {
   std::vector<std::string> removed;  // ids of the inputs
   std::shared_ptr<Block> block;      // null: nothing was left of them
 };
-// Merges `inputs` into one block, series by series, without what is deleted and
+// Merges `inputs` into one block of the name `id`, series by series, without what is deleted and
 // without what is older than `keep_from_ms`; of two samples of one time the one of
 // the newer block (its id) stays. The inputs' files are still there afterwards: the
 // caller publishes the new block first, then calls remove_block(). `stop` ends it
 // early with kCancelled.
 Result<CompactionResult> compact(model::Disk& disk, MemoryBudget& budget,
                                  const std::string& directory,
-                                 std::span<const std::shared_ptr<Block>> inputs, int64_t now_ms,
+                                 std::span<const std::shared_ptr<Block>> inputs, std::string id,
                                  int64_t keep_from_ms, const std::atomic<bool>* stop = nullptr);
 
 // The blocks with any tombstone, for clean_tombstones: compact() each by itself.

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "base/result.h"
+#include "base/random.h"
 
 namespace gatehouse::store {
 
@@ -25,7 +26,7 @@ struct BlockMeta {
 };
 
 // A new id: 48 bits of time, 80 random, in Crockford's base 32.
-std::string new_block_id(int64_t now_ms);
+std::string new_block_id(int64_t now_ms, Random& random);
 bool is_block_id(std::string_view text);
 
 }  // namespace gatehouse::store

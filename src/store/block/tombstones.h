@@ -34,7 +34,7 @@ class Tombstones {
 
 // Adds `range` to those there, joining what touches.
 void add_range(Tombstones::Ranges& ranges, model::TimeRangeMs range);
-// Takes the samples in the ranges out of `columns`, from index `first` on.
+// Takes the samples in the ranges out of `columns`, from row `first` on.
 void drop_deleted(const Tombstones::Ranges& ranges, model::SampleColumns& columns, size_t first);
 
 }  // namespace gatehouse::store

@@ -27,8 +27,9 @@ void to_whole_column(std::span<const double> values, WholeColumn& out);
 // reader will have; true: it was used.
 bool encode_values(const WholeColumn& column, const WholeColumn* reference, std::string& out);
 
-// Takes out.size() values from the front of `in`; `whole`, of the same length, gets
-// them as whole numbers. False: damage, or a reference is needed that is not there.
+// Takes whole.size() values from the front of `in`: as whole numbers into `whole`,
+// and as doubles into `out`, which is as long, or empty where they are not wanted.
+// False: damage, or a reference is needed that is not there.
 bool decode_values(std::string_view& in, std::span<const int64_t> reference,
                    std::span<int64_t> whole, std::span<double> out);
 
