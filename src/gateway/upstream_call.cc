@@ -213,8 +213,10 @@ Task<UpstreamResult> UpstreamCall::hold_first_content(const CallRequest& call) {
   while (true) {
     Result<std::string_view> piece = co_await call_.read_some(first_token_deadline_ms_);
     if (!piece.ok()) {
-      co_return failure(piece.status(), AttemptEnd::kConnectionLost,
-                        AttemptEnd::kFirstTokenTimeout);
+      UpstreamResult cut =
+          failure(piece.status(), AttemptEnd::kConnectionLost, AttemptEnd::kFirstTokenTimeout);
+      if (cut.end == AttemptEnd::kBadReply) cut.end = AttemptEnd::kStreamCut;
+      co_return cut;
     }
     UpstreamResult result;
     if (piece->empty()) {

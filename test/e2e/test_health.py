@@ -36,6 +36,17 @@ class ProbesTest(HealthCase):
         self.assertTrue(wait_until(lambda: {CHAT, EMBEDDINGS} <= set(self.paths())), self.paths())
         self.assertNotIn(MODELS, self.paths())
 
+    def test_each_kind_is_called_by_its_own_protocol(self):
+        for kind, name, more, path in (
+                ("anthropic", "claude-x", {}, "/v1/messages"),
+                ("azure_openai", "gpt", {"api_version": "2024-10-21"}, "/openai/deployments/gpt/chat/completions"),
+                ("azure_openai", "text-embedding-3-small", {}, "/openai/v1/embeddings")):
+            with self.subTest(kind=kind, model=name):
+                self.mock.reset()
+                gate = self.probed([model(name)], kind=kind, **more)
+                self.health(gate, "healthy")
+                self.assertTrue(wait_until(lambda: path in self.paths()), self.paths())
+
     def test_an_upstream_that_chats_and_cannot_embed_is_not_healthy(self):
         gate = self.probed([model("gpt"), model("vectors", offers=["embeddings"])], health={"unhealthy_after": 1})
         self.health(gate, "healthy")
@@ -99,7 +110,7 @@ class BudgetTest(GateCase):
                 "budget": {"daily_usd": 1}}
 
     def test_the_gates_budget_holds_over_all_keys_and_restarts(self):
-        gate = self.gate(self.config(), keys={"rich": ["--daily-usd", "100"]})
+        gate = self.gate(self.config(), keys={"rich": ["--daily-usd", "100"], "viewer": ["--role", "viewer"]})
         served, refused = 0, None
         for i in range(200):
             reply = gate.chat(("caller", "rich")[i % 2], model=("gpt", "other")[i // 2 % 2], max_tokens=5,
@@ -112,6 +123,9 @@ class BudgetTest(GateCase):
                 gate.kill()
                 gate.start()
         self.assert_error(refused, 429, "budget_exceeded")
+        home = gate.get("/api/v1/overview", "viewer").json["spend"]
+        self.assertEqual(home["daily_budget_nanousd"], str(NANO))
+        self.assertEqual(home["today_nanousd"], str(served * NANO // 50))
         self.assertIn("budget.daily_usd", refused.error["message"])
         self.assertLessEqual(served, 50)
         gate.stop()

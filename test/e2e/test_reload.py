@@ -177,6 +177,17 @@ class DrainTest(GateCase):
         self.assertEqual(len(gate.records()), 1)
         self.assertEqual(gate.records()[0]["attributes"]["error.type"], "gate_draining")
 
+    def test_a_call_that_still_waits_when_the_drain_is_over_is_told_so(self):
+        gate = self.gate({"server": {"listen": "127.0.0.1:0", "drain": "500ms"}})
+        replies = []
+        caller = threading.Thread(target=lambda: replies.append(gate.chat(mock={"latency_ms": 60000})))
+        caller.start()
+        time.sleep(0.3)
+        self.assertEqual(gate.stop(), 0)
+        caller.join()
+        self.assert_error(replies[0], 503, "gate_draining")
+        self.assertEqual(gate.records()[0]["attributes"]["error.type"], "gate_draining")
+
     def test_a_second_one_on_the_same_port_is_told_so(self):
         gate = self.gate()
         other = {**gate.config, "server": {"listen": f"127.0.0.1:{gate.port}"},
