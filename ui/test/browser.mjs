@@ -57,7 +57,7 @@ export async function signIn(server, who = user) {
     reply = await attempt();
   }
   assert.equal(reply.status, 200, `signing in as ${who}`);
-  const [name, value] = reply.headers.getSetCookie()[0].split(';')[0].split('=');
+  const [name, value] = reply.headers.get('set-cookie').split(';')[0].split('=');
   const session = await reply.json();
   return { cookie: { name, value, url: server.url }, csrf: session.csrf };
 }
