@@ -3,6 +3,7 @@
 
 #include "api/prometheus/answer.h"
 #include "api/prometheus/run_query.h"
+#include "store/metric_store.h"
 #include "wire/series_text.h"
 
 namespace gatehouse::api {
@@ -39,7 +40,7 @@ Task<MetricAnswer> Prometheus::federate(MetricRequest& request) {
     std::vector<Newest> found;
     model::SampleColumns columns;
     for (const model::Selector& selector : *selectors) {
-      auto set = parts_.reader.select(selector.matchers, range, model::SeriesOrder::kAny, context);
+      auto set = parts_.store.select(selector.matchers, range, model::SeriesOrder::kAny, context);
       if (!set.ok()) return metric::error_of(set.status());
       for (size_t i = 0; i < (*set)->size(); ++i) {
         if (const Status read_one = (*set)->samples(i, columns); !read_one.ok()) {
@@ -66,7 +67,7 @@ Task<MetricAnswer> Prometheus::federate(MetricRequest& request) {
       const std::string_view name = model::find_label(each.labels, model::kMetricName);
       if (name != metric_name) {
         metric_name = name;
-        const auto known = parts_.reader.metadata(name, 1);
+        const auto known = parts_.store.metadata(name, 1);
         writer.type(name, known.empty() ? model::SampleType::kUnknown : known[0].second.type);
       }
       writer.sample(each.labels, each.value, each.time_ms);

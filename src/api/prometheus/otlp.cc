@@ -3,6 +3,7 @@
 
 #include "api/prometheus/answer.h"
 #include "base/text.h"
+#include "store/metric_store.h"
 #include "wire/delta_accumulator.h"
 #include "wire/gzip.h"
 #include "wire/otlp_translate.h"
@@ -44,7 +45,7 @@ MetricAnswer Prometheus::take_otlp(std::string_view message, bool json) {
   if (!read.ok()) {
     return refusal(read.code() == Code::kResourceExhausted ? 429 : 400, read.message());
   }
-  const auto outcome = parts_.appender.append(translator.series(), {});
+  const auto outcome = parts_.store.append(translator.series(), {});
   if (!outcome.ok()) {
     const bool full = outcome.status().code() == Code::kResourceExhausted;
     return refusal(full ? 429 : 503, outcome.status().message());

@@ -82,6 +82,28 @@ std::span<const Prometheus::Route> Prometheus::routes() {
             &Prometheus::label_values},
       Route{"/api/v1/series", true, true, Action::kMetricsRead, &Prometheus::series},
       Route{"/api/v1/metadata", true, false, Action::kMetricsRead, &Prometheus::metadata},
+      Route{"/api/v1/targets", true, false, Action::kMetricsRead, &Prometheus::targets},
+      Route{"/api/v1/targets/metadata", true, false, Action::kMetricsRead,
+            &Prometheus::target_metadata},
+      Route{"/api/v1/scrape_pools", true, false, Action::kMetricsRead, &Prometheus::scrape_pools},
+      Route{"/api/v1/rules", true, false, Action::kMetricsRead, &Prometheus::rules},
+      Route{"/api/v1/alerts", true, false, Action::kMetricsRead, &Prometheus::alerts},
+      Route{"/api/v1/alertmanagers", true, false, Action::kMetricsRead, &Prometheus::alertmanagers},
+      Route{"/api/v1/status/config", true, false, Action::kMetricsRead, &Prometheus::status_config},
+      Route{"/api/v1/status/runtimeinfo", true, false, Action::kMetricsRead,
+            &Prometheus::status_runtime},
+      Route{"/api/v1/status/buildinfo", true, false, Action::kMetricsRead,
+            &Prometheus::status_build},
+      Route{"/api/v1/status/flags", true, false, Action::kMetricsRead, &Prometheus::status_flags},
+      Route{"/api/v1/status/tsdb", true, false, Action::kMetricsRead, &Prometheus::status_tsdb},
+      Route{"/api/v1/status/walreplay", true, false, Action::kMetricsRead,
+            &Prometheus::status_replay},
+      Route{"/api/v1/admin/tsdb/delete_series", false, true, Action::kMetricsDelete,
+            &Prometheus::delete_series},
+      Route{"/api/v1/admin/tsdb/clean_tombstones", false, true, Action::kMetricsDelete,
+            &Prometheus::clean_tombstones},
+      Route{"/api/v1/admin/tsdb/snapshot", false, true, Action::kMetricsDelete,
+            &Prometheus::snapshot},
       Route{"/api/v1/read", false, true, Action::kMetricsRead, &Prometheus::read, false},
       Route{"/federate", true, false, Action::kMetricsRead, &Prometheus::federate},
       Route{"/api/v1/otlp/v1/metrics", false, true, Action::kMetricsWrite, &Prometheus::otlp,
@@ -118,7 +140,7 @@ Task<MetricAnswer> Prometheus::serve(gateway::Worker& worker, net::Exchange& exc
   MetricRequest request{worker, exchange};
   const Route* route = find_route(head.path, request.capture);
   if (route == nullptr) co_return refusal(404, "not_found", "nothing is served at this path");
-  std::optional<MetricAnswer> refused = co_await admit(*route, worker, exchange);
+  std::optional<MetricAnswer> refused = co_await admit(*route, request);
   if (refused) co_return std::move(*refused);
   const bool posted = head.method == net::Method::kPost;
   const bool got = head.method == net::Method::kGet || head.method == net::Method::kHead;
@@ -151,12 +173,12 @@ Task<std::optional<MetricAnswer>> Prometheus::read_form(MetricRequest& request) 
 
 // By a key (Bearer, X-API-Key, Basic) or by a session of the console, whose reads need
 // no CSRF token and whose other requests do.
-Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, gateway::Worker& worker,
-                                                    net::Exchange& exchange) {
+Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, MetricRequest& request) {
+  gateway::Worker& worker = request.worker;
+  net::Exchange& exchange = request.exchange;
   if (!worker.snapshot->config.authenticate) co_return std::nullopt;
   const net::RequestHead& head = exchange.request();
   const std::string_view token = identity::session_from(head.headers);
-  model::PrincipalPtr principal;
   if (!head.headers.contains("authorization") && !token.empty()) {
     const std::string held(token);
     const auto check = [&] { return parts_.sessions.check(held, false); };
@@ -167,7 +189,8 @@ Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, gateway:
         !identity::SessionStore::csrf_fits(held, head.headers.get(identity::kCsrfHeader))) {
       co_return refusal(403, "forbidden", "the CSRF token is missing or wrong");
     }
-    principal = checked->principal;
+    request.principal = checked->principal;
+    request.by_session = true;
   } else {
     std::string basic = key_of_basic(head.headers.get("authorization"));
     const std::string_view presented =
@@ -191,9 +214,9 @@ Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, gateway:
       answer.headers.emplace_back("www-authenticate", "Bearer realm=\"gatehouse\"");
       co_return answer;
     }
-    principal = std::move(*known);
+    request.principal = std::move(*known);
   }
-  if (!identity::may(*principal, route.action)) {
+  if (!identity::may(*request.principal, route.action)) {
     co_return refusal(
         403, "forbidden",
         "the role of this credential does not allow " + std::string(identity::name(route.action)));

@@ -23,6 +23,7 @@
 #include "base/budget.h"
 #include "base/pool.h"
 #include "gateway/gateway.h"
+#include "identity/audit.h"
 #include "identity/authenticator.h"
 #include "identity/roles.h"
 #include "identity/sessions.h"
@@ -32,6 +33,13 @@
 #include "net/exchange.h"
 #include "wire/delta_accumulator.h"
 #include "wire/remote_read.h"
+
+namespace gatehouse::collect {
+class Scraper;
+}
+namespace gatehouse::store {
+class MetricStore;
+}
 
 namespace gatehouse::api {
 
@@ -49,8 +57,9 @@ struct QueryLimits {
 struct PrometheusParts {
   identity::Authenticator& authenticator;
   identity::SessionStore& sessions;
-  model::SampleAppender& appender;
-  const model::SampleReader& reader;
+  identity::AuditLog& audit;
+  store::MetricStore& store;
+  const collect::Scraper& scraper;
   Pool& pool;    // queries
   Pool& intake;  // what is pushed: queries do not hold it up
   promql::Parallel& parallel;
@@ -58,6 +67,10 @@ struct PrometheusParts {
   const model::Clock& clock;
   const ProgramState& program;
   std::function<QueryLimits()> limits;
+  // The prometheus.yml in force, without its secrets; "" where there is none.
+  std::function<std::string()> prometheus_yaml;
+  std::string snapshot_directory;
+  std::string host_name;
 };
 
 // A request that may be made, its parameters read.
@@ -65,7 +78,9 @@ struct MetricRequest {
   gateway::Worker& worker;
   net::Exchange& exchange;
   std::vector<std::pair<std::string, std::string>> parameters{};
-  std::string capture{};  // what the route's "{}" stood for
+  std::string capture{};            // what the route's "{}" stood for
+  model::PrincipalPtr principal{};  // null: nobody is asked who they are
+  bool by_session = false;          // else by a key
 
   // The first value of that name; null where there is none.
   const std::string* find(std::string_view name) const;
@@ -102,8 +117,7 @@ class Prometheus {
   static const Route* find_route(std::string_view path, std::string& capture);
 
   Task<MetricAnswer> serve(gateway::Worker& worker, net::Exchange& exchange);
-  Task<std::optional<MetricAnswer>> admit(const Route& route, gateway::Worker& worker,
-                                          net::Exchange& exchange);
+  Task<std::optional<MetricAnswer>> admit(const Route& route, MetricRequest& request);
   Task<std::optional<MetricAnswer>> read_form(MetricRequest& request);
 
   Task<MetricAnswer> query(MetricRequest& request);
@@ -126,6 +140,23 @@ class Prometheus {
   Task<MetricAnswer> stream_chunks(MetricRequest& request,
                                    const std::vector<wire::ReadQuery>& queries,
                                    model::QueryContext& context);
+
+  Task<MetricAnswer> targets(MetricRequest& request);
+  Task<MetricAnswer> target_metadata(MetricRequest& request);
+  Task<MetricAnswer> scrape_pools(MetricRequest& request);
+  Task<MetricAnswer> status_config(MetricRequest& request);
+  Task<MetricAnswer> status_runtime(MetricRequest& request);
+  Task<MetricAnswer> status_build(MetricRequest& request);
+  Task<MetricAnswer> status_flags(MetricRequest& request);
+  Task<MetricAnswer> status_tsdb(MetricRequest& request);
+  Task<MetricAnswer> status_replay(MetricRequest& request);
+  Task<MetricAnswer> rules(MetricRequest& request);
+  Task<MetricAnswer> alerts(MetricRequest& request);
+  Task<MetricAnswer> alertmanagers(MetricRequest& request);
+  Task<MetricAnswer> delete_series(MetricRequest& request);
+  Task<MetricAnswer> clean_tombstones(MetricRequest& request);
+  Task<MetricAnswer> snapshot(MetricRequest& request);
+  Status audit(const MetricRequest& request, std::string action, std::string object);
 
   // Runs `work` on the query pool with a context that ends with the client.
   template <typename Work>

@@ -4,6 +4,7 @@
 #include "api/prometheus/run_query.h"
 #include "lang/promql/parser.h"
 #include "lang/promql/printer.h"
+#include "store/metric_store.h"
 
 namespace gatehouse::api {
 
@@ -105,7 +106,7 @@ Task<MetricAnswer> Prometheus::query(MetricRequest& request) {
   const auto evaluate = [&](model::QueryContext& context) {
     return answer_of(
         promql::evaluate_instant(*settings->expr, text_of(request, "query"), time_ms,
-                                 settings->options, parts_.reader, context, &parts_.parallel),
+                                 settings->options, parts_.store, context, &parts_.parallel),
         *settings);
   };
   co_return co_await run_query(request, settings->timeout_ms, evaluate);
@@ -144,7 +145,7 @@ Task<MetricAnswer> Prometheus::query_range(MetricRequest& request) {
   const auto evaluate = [&](model::QueryContext& context) {
     return answer_of(
         promql::evaluate_range(*settings->expr, text_of(request, "query"), *begin, *end, *step,
-                               settings->options, parts_.reader, context, &parts_.parallel),
+                               settings->options, parts_.store, context, &parts_.parallel),
         *settings);
   };
   co_return co_await run_query(request, settings->timeout_ms, evaluate);
@@ -195,7 +196,7 @@ Task<MetricAnswer> Prometheus::query_exemplars(MetricRequest& request) {
   std::vector<model::Selector> selectors;
   find_selectors(**parsed, selectors);
   const auto read = [&](model::QueryContext&) {
-    const auto found = parts_.reader.exemplars(selectors, *range);
+    const auto found = parts_.store.exemplars(selectors, *range);
     if (!found.ok()) return error_of(found.status());
     std::string data = "[";
     for (const auto& each : *found) {

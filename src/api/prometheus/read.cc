@@ -3,6 +3,7 @@
 
 #include "api/prometheus/answer.h"
 #include "api/prometheus/run_query.h"
+#include "store/metric_store.h"
 #include "wire/remote_read.h"
 #include "wire/snappy.h"
 
@@ -35,8 +36,8 @@ MetricAnswer Prometheus::read_samples(const std::vector<wire::ReadQuery>& querie
   model::SampleColumns columns;
   for (const wire::ReadQuery& query : queries) {
     result.clear();
-    auto set = parts_.reader.select(query.matchers, {query.begin_ms, query.end_ms},
-                                    model::SeriesOrder::kByLabels, context);
+    auto set = parts_.store.select(query.matchers, {query.begin_ms, query.end_ms},
+                                   model::SeriesOrder::kByLabels, context);
     if (!set.ok()) return refused(set.status());
     for (size_t i = 0; i < (*set)->size(); ++i) {
       const size_t before = result.size();
@@ -64,8 +65,8 @@ Task<MetricAnswer> Prometheus::stream_chunks(MetricRequest& request,
   for (size_t number = 0; number < queries.size(); ++number) {
     const wire::ReadQuery& query = queries[number];
     const auto select = [&] {
-      return parts_.reader.select(query.matchers, {query.begin_ms, query.end_ms},
-                                  model::SeriesOrder::kByLabels, context);
+      return parts_.store.select(query.matchers, {query.begin_ms, query.end_ms},
+                                 model::SeriesOrder::kByLabels, context);
     };
     auto set = co_await parts_.pool.run(request.worker.loop, select);
     Status failed = set.ok() ? Status() : set.status();

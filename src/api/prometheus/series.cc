@@ -4,6 +4,7 @@
 #include "api/prometheus/answer.h"
 #include "api/prometheus/run_query.h"
 #include "base/text.h"
+#include "store/metric_store.h"
 #include "wire/escaped_name.h"
 
 namespace gatehouse::api {
@@ -71,7 +72,7 @@ Task<MetricAnswer> Prometheus::labels(MetricRequest& request) {
   if (!search.ok()) co_return error_of(search.status());
   const auto list = [&](model::QueryContext& context) {
     return list_names(*search, [&](std::span<const model::Matcher> matchers, size_t limit) {
-      return parts_.reader.label_names(matchers, search->range, limit, context);
+      return parts_.store.label_names(matchers, search->range, limit, context);
     });
   };
   co_return co_await run_query(request, INT64_MAX, list);
@@ -86,7 +87,7 @@ Task<MetricAnswer> Prometheus::label_values(MetricRequest& request) {
   if (!search.ok()) co_return error_of(search.status());
   const auto list = [&](model::QueryContext& context) {
     return list_names(*search, [&](std::span<const model::Matcher> matchers, size_t limit) {
-      return parts_.reader.label_values(name, matchers, search->range, limit, context);
+      return parts_.store.label_values(name, matchers, search->range, limit, context);
     });
   };
   co_return co_await run_query(request, INT64_MAX, list);
@@ -100,8 +101,8 @@ Task<MetricAnswer> Prometheus::series(MetricRequest& request) {
     std::vector<std::unique_ptr<model::SeriesSet>> sets;  // own what `found` shows
     std::vector<model::LabelsView> found;
     for (const model::Selector& selector : search->selectors) {
-      auto set = parts_.reader.select(selector.matchers, search->range,
-                                      model::SeriesOrder::kByLabels, context);
+      auto set = parts_.store.select(selector.matchers, search->range,
+                                     model::SeriesOrder::kByLabels, context);
       if (!set.ok()) return error_of(set.status());
       for (size_t i = 0; i < (*set)->size(); ++i) found.push_back((*set)->labels(i));
       sets.push_back(std::move(*set));
@@ -136,7 +137,7 @@ Task<MetricAnswer> Prometheus::metadata(MetricRequest& request) {
   if (!limit.ok()) co_return error_of(limit.status());
   const std::string* metric_name = request.find("metric");
   const auto list = [&](model::QueryContext&) {
-    const auto found = parts_.reader.metadata(
+    const auto found = parts_.store.metadata(
         metric_name == nullptr ? std::string_view() : std::string_view(*metric_name), *limit);
     std::string data;
     wire::JsonWriter json(data);

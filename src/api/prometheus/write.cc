@@ -3,6 +3,7 @@
 
 #include "api/prometheus/answer.h"
 #include "base/text.h"
+#include "store/metric_store.h"
 #include "wire/remote_write.h"
 #include "wire/snappy.h"
 
@@ -122,7 +123,7 @@ Task<MetricAnswer> Prometheus::write(MetricRequest& request) {
   }
   const auto work = [&] {
     return take(*body, packed, *version, static_cast<size_t>(limits.decoded_bytes_max),
-                parts_.budget, parts_.appender);
+                parts_.budget, parts_.store);
   };
   co_return co_await parts_.intake.run(request.worker.loop, work);
 }
