@@ -22,8 +22,8 @@ bool Arena::make_blocks(size_t count) {
   if (count > kBlocksMax) return false;
   for (; made_ < count; ++made_) {
     // Pages that nothing touches cost nothing, and all are zero.
-    void* block = ::mmap(nullptr, kBlockBytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* block =
+        ::mmap(nullptr, kBlockBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) return false;
     blocks_[made_] = static_cast<char*>(block);
     // The caller has made sure of the room; what is charged here is what it is.

@@ -26,6 +26,21 @@ void add_sample(const model::SampleColumns& from, size_t i, model::SampleColumns
 void merge_columns(const model::SampleColumns& first, const model::SampleColumns& second,
                    model::SampleColumns& out) {
   out.clear();
+  const bool plain = first.histograms.empty() && second.histograms.empty() &&
+                     first.starts_ms.empty() && second.starts_ms.empty();
+  if (plain && !first.empty() && !second.empty() &&
+      (second.times_ms.back() < first.times_ms.front() ||
+       first.times_ms.back() < second.times_ms.front())) {
+    // One after the other, as a block and the head mostly are.
+    const bool swap = second.times_ms.back() < first.times_ms.front();
+    const model::SampleColumns& before = swap ? second : first;
+    const model::SampleColumns& after = swap ? first : second;
+    out.times_ms = before.times_ms;
+    out.values = before.values;
+    out.times_ms.insert(out.times_ms.end(), after.times_ms.begin(), after.times_ms.end());
+    out.values.insert(out.values.end(), after.values.begin(), after.values.end());
+    return;
+  }
   out.times_ms.reserve(first.size() + second.size());
   out.values.reserve(first.size() + second.size());
   size_t a = 0;

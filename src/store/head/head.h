@@ -104,7 +104,17 @@ class Head {
 
   // Writes the head out, shard by shard, so that the log before segment `number` is
   // of no use any more.
-  Status write_snapshot(model::Disk& disk, const std::string& directory, uint32_t number);
+  // `size` becomes that of the file.
+  Status write_snapshot(model::Disk& disk, const std::string& directory, uint32_t number,
+                        uint64_t& size);
+  static std::string snapshot_name(uint32_t number);
+
+  // Every series with samples in the range, in the order of BlockWriter. One
+  // thread at a time, none of truncate(), delete_samples(), reuse_slots() meanwhile.
+  using SeriesVisit = std::function<Status(model::LabelsView, const model::SampleColumns&)>;
+  Status visit_by_labels(model::TimeRangeMs range, const SeriesVisit& visit) const;
+  // The least time of a sample from `from_ms` on; INT64_MAX: there is none.
+  int64_t least_time_from(int64_t from_ms) const;
 
   // For a reader of the log. False: nothing is known of the slot.
   bool labels_of(uint32_t shard, uint32_t slot, std::vector<model::LabelView>& out) const;
@@ -125,7 +135,7 @@ class Head {
  private:
   friend class HeadLoader;
   friend class HeadSeriesSet;
-  struct Plan;        // of a batch: head_append.cc
+  struct Plan;  // of a batch: head_append.cc
   // Matchers as sets of label pairs.
   struct Resolved {
     struct Set {
@@ -167,6 +177,7 @@ class Head {
   void keep_metadata(std::string metric, model::MetricMetadata metadata);
   void widen(int64_t begin_ms, int64_t end_ms);
 
+  Status put_snapshot(model::File& file, uint32_t number, uint64_t& size);
   std::string exemplars_for_snapshot(uint32_t shard, uint64_t& count) const;
 
   Resolved resolve(std::span<const model::Matcher> matchers) const;

@@ -131,12 +131,12 @@ Result<model::AppendOutcome> Head::append(std::span<model::SeriesAppend> batch,
 Status Head::append_some(std::span<model::SeriesAppend> batch, const model::AppendOptions& options,
                          Plan& plan, model::AppendOutcome& outcome) {
   plan.newest_ms = end_ms();
-  plan.window_ms =
-      options.out_of_order_ms < 0 ? options_.out_of_order_ms : options.out_of_order_ms;
+  plan.window_ms = options.out_of_order_ms < 0 ? options_.out_of_order_ms : options.out_of_order_ms;
   plan.in_order_from_ms = plan.late_from_ms = -kTimeMax;
   if (plan.newest_ms != INT64_MIN) {
-    plan.in_order_from_ms = std::max(plan.in_order_from_ms,
-                                     plan.newest_ms - std::max(kBehindMs, std::min(plan.window_ms, kTimeMax)));
+    plan.in_order_from_ms =
+        std::max(plan.in_order_from_ms,
+                 plan.newest_ms - std::max(kBehindMs, std::min(plan.window_ms, kTimeMax)));
     plan.late_from_ms =
         std::max(plan.late_from_ms, plan.newest_ms - std::min(plan.window_ms, kTimeMax));
   }
@@ -266,8 +266,7 @@ uint32_t Head::plan_new_series(Plan& plan, uint32_t shard_number, uint32_t tag,
     return slot;
   }
   plan.made_by_tag.emplace(tag, static_cast<uint32_t>(part.made.size()));
-  part.made.push_back(
-      {slot, tag, first_pair, static_cast<uint32_t>(append.labels.size()), 0});
+  part.made.push_back({slot, tag, first_pair, static_cast<uint32_t>(append.labels.size()), 0});
   Series& series = shards_[shard_number]->series(slot);
   part.touched.push_back({slot, 0, true, {}});
   series.pending = static_cast<uint32_t>(part.touched.size());
@@ -405,9 +404,9 @@ Status Head::log_plan(Plan& plan) {
     room += static_cast<int64_t>(part.samples.size() * 24 + part.made.size() * 256 +
                                  part.pairs.size() * 16 + part.exemplars.size() * 512);
     for (const WalHistogram& sample : part.histograms) {
-      room += static_cast<int64_t>(
-          200 + 9 * (sample.histogram->positive_buckets.size() +
-                     sample.histogram->negative_buckets.size() + sample.histogram->bounds.size()));
+      room += static_cast<int64_t>(200 + 9 * (sample.histogram->positive_buckets.size() +
+                                              sample.histogram->negative_buckets.size() +
+                                              sample.histogram->bounds.size()));
     }
     new_series |= !part.made.empty();
   }

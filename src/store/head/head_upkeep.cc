@@ -13,6 +13,11 @@ constexpr uint32_t kTurn = 512;
 // Of a snapshot's file: large writes, a frame that is read in one piece.
 constexpr size_t kFrameBytes = size_t{1} << 20;
 
+uint32_t slots_in(const Shard& shard) {
+  std::lock_guard lock(shard.state_mutex);
+  return shard.slots();
+}
+
 }  // namespace
 
 Result<uint64_t> Head::delete_samples(std::span<const model::Matcher> matchers,
@@ -51,10 +56,11 @@ Status Head::truncate(int64_t cut_ms, bool keep_all) {
   int64_t begin_ms = INT64_MAX;
   for (const auto& shard : shards_) {
     std::vector<uint32_t> ended;
-    for (uint32_t first = 0; first < shard->slots(); first += kTurn) {
+    const uint32_t slots = slots_in(*shard);
+    for (uint32_t first = 0; first < slots; first += kTurn) {
       std::lock_guard append_lock(shard->append_mutex);
       std::lock_guard lock(shard->state_mutex);
-      for (uint32_t slot = first; slot < std::min(shard->slots(), first + kTurn); ++slot) {
+      for (uint32_t slot = first; slot < std::min(slots, first + kTurn); ++slot) {
         RETURN_IF_ERROR(shard->truncate(slot, cut_ms));
       }
       shard->settle_memory();
@@ -112,6 +118,7 @@ class SnapshotFile {
     offset_ += bytes.size();
     return {};
   }
+  uint64_t bytes() const { return offset_; }
 
  private:
   model::File& file_;
@@ -136,13 +143,30 @@ std::string Head::exemplars_for_snapshot(uint32_t shard, uint64_t& count) const 
   return out;
 }
 
-Status Head::write_snapshot(model::Disk& disk, const std::string& directory, uint32_t number) {
-  Wal& wal = *wal_.load();
+std::string Head::snapshot_name(uint32_t number) {
   char name[32];
   std::snprintf(name, sizeof name, "%08x.snapshot", number);
-  const std::string path = directory + "/" + name;
-  ASSIGN_OR_RETURN(const std::unique_ptr<model::File> file,
+  return name;
+}
+
+Status Head::write_snapshot(model::Disk& disk, const std::string& directory, uint32_t number,
+                            uint64_t& size) {
+  const std::string path = directory + "/" + snapshot_name(number);
+  ASSIGN_OR_RETURN(std::unique_ptr<model::File> file,
                    disk.open(path + ".tmp", model::Disk::Open::kCreate));
+  Status written = put_snapshot(*file, number, size);
+  if (written.ok()) written = file->sync();
+  file.reset();
+  if (written.ok()) written = disk.rename(path + ".tmp", path);
+  if (!written.ok()) {
+    (void)disk.remove(path + ".tmp");
+    return written;
+  }
+  return disk.sync_directory(directory);
+}
+
+Status Head::put_snapshot(model::File& file, uint32_t number, uint64_t& size) {
+  Wal& wal = *wal_.load();
   WalHeader header;
   header.snapshot = true;
   header.number = number;
@@ -151,8 +175,8 @@ Status Head::write_snapshot(model::Disk& disk, const std::string& directory, uin
   header.created_ns = clock_.wall_ns();
   header.salt = thread_random().next();
   const std::string head = encode(header);
-  RETURN_IF_ERROR(file->write_at(0, head));
-  SnapshotFile out(*file, header.salt, head.size());
+  RETURN_IF_ERROR(file.write_at(0, head));
+  SnapshotFile out(file, header.salt, head.size());
 
   uint64_t series = 0;
   std::string payload, records;
@@ -207,9 +231,81 @@ Status Head::write_snapshot(model::Disk& disk, const std::string& directory, uin
   payload.clear();
   put_varint(payload, series);
   RETURN_IF_ERROR(out.put(FrameType::kSnapshotEnd, header.first_position, payload));
-  RETURN_IF_ERROR(file->sync());
-  RETURN_IF_ERROR(disk.rename(path + ".tmp", path));
-  return disk.sync_directory(directory);
+  size = out.bytes();
+  return {};
+}
+
+namespace {
+
+struct Ordered {
+  const Shard* shard;
+  uint32_t slot;
+  const char* row;
+};
+
+}  // namespace
+
+Status Head::visit_by_labels(model::TimeRangeMs range, const SeriesVisit& visit) const {
+  std::vector<Ordered> all;
+  MemoryCharge memory(budget_);
+  for (const auto& shard : shards_) {
+    const uint32_t slots = slots_in(*shard);
+    RETURN_IF_ERROR(memory.grow(static_cast<int64_t>(slots * sizeof(Ordered))));
+    for (uint32_t first = 0; first < slots; first += kTurn) {
+      std::lock_guard lock(shard->state_mutex);
+      for (uint32_t slot = first; slot < std::min(slots, first + kTurn); ++slot) {
+        if (!shard->live(slot) || shard->without_samples(slot)) continue;
+        all.push_back({shard.get(), slot, shard->row(slot)});
+      }
+    }
+  }
+  std::sort(all.begin(), all.end(), [&](const Ordered& a, const Ordered& b) {
+    return Shard::compare_rows(labels_, a.row, b.row) < 0;
+  });
+  RawSeries raw;
+  model::SampleColumns samples;
+  std::vector<model::LabelView> labels;
+  for (const Ordered& series : all) {
+    raw.clear();
+    labels.clear();
+    {
+      std::lock_guard lock(series.shard->state_mutex);
+      series.shard->copy(series.slot, range, raw);
+      if (raw.pieces.empty() && raw.late.empty()) continue;
+      series.shard->labels_of(series.slot, labels);
+    }
+    RETURN_IF_ERROR(decode(raw, range, samples));
+    if (!samples.empty()) RETURN_IF_ERROR(visit(labels, samples));
+  }
+  return {};
+}
+
+int64_t Head::least_time_from(int64_t from_ms) const {
+  int64_t least = INT64_MAX;
+  RawSeries raw;
+  model::SampleColumns samples;
+  for (const auto& shard : shards_) {
+    const uint32_t slots = slots_in(*shard);
+    for (uint32_t slot = 0; slot < slots; ++slot) {
+      raw.clear();
+      {
+        std::lock_guard lock(shard->state_mutex);
+        if (!shard->live(slot)) continue;
+        // What is known without decoding is enough for most.
+        const int64_t first_ms = shard->first_time_ms(slot);
+        if (first_ms >= from_ms) {
+          least = std::min(least, first_ms);
+          continue;
+        }
+        shard->copy(slot, {from_ms, least == INT64_MAX ? least : least - 1}, raw);
+      }
+      if (decode(raw, {from_ms, least}, samples).ok() && !samples.empty()) {
+        least = std::min(least, samples.times_ms.front());
+      }
+      if (least <= from_ms) return least;
+    }
+  }
+  return least;
 }
 
 }  // namespace gatehouse::store

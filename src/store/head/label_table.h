@@ -67,9 +67,7 @@ class LabelTable {
   static constexpr size_t kHeadBytes = 12;
 
   uint32_t word(uint32_t ref, size_t index) const;
-  std::string_view text(uint32_t ref) const {
-    return {arena_.at(ref) + kHeadBytes, word(ref, 2)};
-  }
+  std::string_view text(uint32_t ref) const { return {arena_.at(ref) + kHeadBytes, word(ref, 2)}; }
   static uint32_t tag_of(uint32_t name, std::string_view text);
   uint32_t find_record(uint32_t name, std::string_view text, uint32_t tag) const;
   uint32_t make(uint32_t name, std::string_view text, uint32_t tag);

@@ -39,7 +39,8 @@ std::string bounds_problem(const model::NativeHistogram& h) {
     if (i > 0 && h.bounds[i] <= h.bounds[i - 1]) return "bounds do not ascend";
   }
   int64_t index = 0;
-  for (const model::BucketSpan& span : h.positive_spans) index += span.offset + int64_t{span.length};
+  for (const model::BucketSpan& span : h.positive_spans)
+    index += span.offset + int64_t{span.length};
   if (!h.positive_spans.empty() && h.positive_spans.front().offset < 0) return "a span before 0";
   if (index > static_cast<int64_t>(h.bounds.size()) + 1) return "more buckets than bounds";
   return {};
@@ -88,9 +89,9 @@ std::string histogram_problem(const model::NativeHistogram& h) {
                       h.schema > model::NativeHistogram::kSchemaMax)) {
     return "schema " + std::to_string(h.schema) + " is not known";
   }
-  const size_t bytes = 8 * (h.positive_buckets.size() + h.negative_buckets.size() +
-                            h.bounds.size()) +
-                       16 * (h.positive_spans.size() + h.negative_spans.size()) + 64;
+  const size_t bytes =
+      8 * (h.positive_buckets.size() + h.negative_buckets.size() + h.bounds.size()) +
+      16 * (h.positive_spans.size() + h.negative_spans.size()) + 64;
   if (bytes > kHistogramBytesMax) return "more buckets than fit in a megabyte";
   if (!(h.zero_count >= 0) || !(h.count >= 0)) return "a count below 0";
   if (!(h.zero_threshold >= 0)) return "a zero threshold below 0";

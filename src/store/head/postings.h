@@ -40,8 +40,7 @@ class Postings {
   static constexpr uint32_t kRoomMax = 256;
 
   size_t place_of(uint32_t pair) const {
-    return static_cast<size_t>(pair * uint64_t{0x9E37'79B9'7F4A'7C15} >> 32) &
-           (table_.size() - 1);
+    return static_cast<size_t>(pair * uint64_t{0x9E37'79B9'7F4A'7C15} >> 32) & (table_.size() - 1);
   }
   // Where the pair is, or could be.
   size_t find(uint32_t pair) const;

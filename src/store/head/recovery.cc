@@ -257,8 +257,8 @@ Result<HeadLoader::Read> HeadLoader::load(const model::File& file, RecoveryProgr
     read.end = cursor.offset() + cursor.frame_bytes();
     newest_ = std::max(newest_, cursor.header().position);
     read.complete |= cursor.header().type == FrameType::kSnapshotEnd;
-    frames_.push_back({cursor.header().type, cursor.header().position, slice_.size(),
-                       cursor.payload().size()});
+    frames_.push_back(
+        {cursor.header().type, cursor.header().position, slice_.size(), cursor.payload().size()});
     slice_.append(cursor.payload());
     if (progress != nullptr) progress->bytes_done += cursor.frame_bytes();
     if (slice_.size() >= kSliceBytes) apply_slice();
@@ -304,7 +304,8 @@ void tell(RecoveryReport& report, const std::string& path, const HeadLoader::Rea
   report.damaged.push_back(path);
   report.problems.push_back(path + " is damaged: " + std::to_string(read.lost_bytes) +
                             " bytes could not be read; the rest is served, and the file is set "
-                            "aside as " + path + ".damaged");
+                            "aside as " +
+                            path + ".damaged");
   log_error("a file of the samples' log is damaged; what is whole of it is served",
             {{"file", path}, {"lost_bytes", read.lost_bytes}});
 }

@@ -15,15 +15,13 @@ constexpr int64_t kMallocBytes = 8;
 constexpr uint64_t kUsedBefore = 1u << 31;
 
 int64_t bytes_of(const model::NativeHistogram& h) {
-  return static_cast<int64_t>(sizeof h +
-                              8 * (h.positive_buckets.size() + h.negative_buckets.size() +
-                                   h.bounds.size() + h.positive_spans.size() +
-                                   h.negative_spans.size()));
+  return static_cast<int64_t>(sizeof h + 8 * (h.positive_buckets.size() +
+                                              h.negative_buckets.size() + h.bounds.size() +
+                                              h.positive_spans.size() + h.negative_spans.size()));
 }
 
 int64_t bytes_of(const LateSample& sample) {
-  return static_cast<int64_t>(sizeof sample) +
-         (sample.histogram ? bytes_of(*sample.histogram) : 0);
+  return static_cast<int64_t>(sizeof sample) + (sample.histogram ? bytes_of(*sample.histogram) : 0);
 }
 
 // The next varint of a row of refs.
@@ -110,6 +108,23 @@ void Shard::labels_of(uint32_t slot, std::vector<model::LabelView>& out) const {
   if (series(slot).labels == 0) return;
   const auto* at = reinterpret_cast<const unsigned char*>(arena_.at(series(slot).labels));
   for (int count = *at++; count > 0; --count) out.push_back(labels_.view(next_ref(at)));
+}
+
+int Shard::compare_rows(const LabelTable& labels, const char* a, const char* b) {
+  const auto* at_a = reinterpret_cast<const unsigned char*>(a);
+  const auto* at_b = reinterpret_cast<const unsigned char*>(b);
+  const int size_a = *at_a++;
+  const int size_b = *at_b++;
+  for (int i = 0; i < std::min(size_a, size_b); ++i) {
+    const uint32_t pair_a = next_ref(at_a);
+    const uint32_t pair_b = next_ref(at_b);
+    if (pair_a == pair_b) continue;
+    const model::LabelView label_a = labels.view(pair_a);
+    const model::LabelView label_b = labels.view(pair_b);
+    if (const int order = label_a.name.compare(label_b.name); order != 0) return order;
+    return label_a.value.compare(label_b.value);
+  }
+  return size_a - size_b;
 }
 
 std::string_view Shard::value_of(uint32_t slot, std::string_view name) const {
@@ -300,9 +315,8 @@ bool Shard::put_sealed(Series& to, bool histograms, int64_t first_ms, int64_t la
                        std::string_view bytes) {
   const uint32_t ref = arena_.allocate(sizeof(Sealed) + bytes.size());
   if (ref == 0) return false;
-  const Sealed sealed{to.sealed,
-                      static_cast<uint32_t>(bytes.size()) | (histograms ? 1u << 31 : 0u), first_ms,
-                      last_ms};
+  const Sealed sealed{to.sealed, static_cast<uint32_t>(bytes.size()) | (histograms ? 1u << 31 : 0u),
+                      first_ms, last_ms};
   std::memcpy(arena_.at(ref), &sealed, sizeof sealed);
   std::memcpy(arena_.at(ref) + sizeof sealed, bytes.data(), bytes.size());
   to.sealed = ref;
@@ -334,9 +348,9 @@ void Shard::seal(uint32_t slot) {
 
 void Shard::add_late(uint32_t slot, LateSample sample) {
   std::vector<LateSample>& samples = late_[slot];
-  const auto at = std::lower_bound(
-      samples.begin(), samples.end(), sample.time_ms,
-      [](const LateSample& other, int64_t time) { return other.time_ms < time; });
+  const auto at =
+      std::lower_bound(samples.begin(), samples.end(), sample.time_ms,
+                       [](const LateSample& other, int64_t time) { return other.time_ms < time; });
   if (at != samples.end() && at->time_ms == sample.time_ms) return;
   heap_bytes_ += bytes_of(sample);
   samples.insert(at, std::move(sample));
@@ -508,7 +522,8 @@ Status Shard::delete_samples(uint32_t slot, model::TimeRangeMs range) {
   model::SampleColumns all, kept;
   RETURN_IF_ERROR(decode(raw, {}, all));
   for (size_t i = 0; i < all.size(); ++i) {
-    if (all.times_ms[i] < range.begin_ms || all.times_ms[i] > range.end_ms) add_sample(all, i, kept);
+    if (all.times_ms[i] < range.begin_ms || all.times_ms[i] > range.end_ms)
+      add_sample(all, i, kept);
   }
   if (kept.size() == all.size()) return {};
   clear_samples(slot);
@@ -564,8 +579,7 @@ void Shard::flush_is_over() {
 
 bool Shard::without_samples(uint32_t slot) const {
   const Series& found = series(slot);
-  return found.sealed == 0 && !found.histogram_open && found.chunk.empty() &&
-         !late_.contains(slot);
+  return found.sealed == 0 && !found.histogram_open && found.chunk.empty() && !late_.contains(slot);
 }
 
 int64_t Shard::first_time_ms(uint32_t slot) const {

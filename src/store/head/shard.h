@@ -31,7 +31,7 @@
 namespace gatehouse::store {
 
 enum class SeriesState : uint8_t {
-  kFree,   // nothing was ever here, or the slot may be used again
+  kFree,  // nothing was ever here, or the slot may be used again
   kLive,
   kEnded,  // found by nobody; segments of the log still name the slot
 };
@@ -107,6 +107,10 @@ class Shard {
   void pairs_of(uint32_t slot, std::vector<uint32_t>& pairs) const;
   // Adds to `out`.
   void labels_of(uint32_t slot, std::vector<model::LabelView>& out) const;
+  // The refs of a series, where they stay as long as the slot is the series'.
+  const char* row(uint32_t slot) const { return arena_.at(series(slot).labels); }
+  // By the labels of two rows, as blocks have them.
+  static int compare_rows(const LabelTable& labels, const char* a, const char* b);
   // "": none.
   std::string_view value_of(uint32_t slot, std::string_view name) const;
 

@@ -53,8 +53,7 @@ Status Wal::open_segment(uint32_t number) {
   header.created_ns = clock_.wall_ns();
   header.salt = thread_random().next();
   const std::string path = options_.directory + "/" + segment_name(number);
-  ASSIGN_OR_RETURN(std::shared_ptr<model::File> file,
-                   disk_.open(path, model::Disk::Open::kCreate));
+  ASSIGN_OR_RETURN(std::shared_ptr<model::File> file, disk_.open(path, model::Disk::Open::kCreate));
   const std::string bytes = encode(header);
   Status written = file->write_at(0, bytes);
   // Its name must be durable before anything that is synced into it.
@@ -167,9 +166,10 @@ Status Wal::sync() {
   }
   sync_failed_ = true;
   problem_ = synced.with_context("a sync of the log of samples failed").to_string();
-  log_error("a sync of the log of samples failed; its segment is closed, and the head is written "
-            "out anew",
-            {{"segment", segment_name(number)}, {"reason", synced.message()}});
+  log_error(
+      "a sync of the log of samples failed; its segment is closed, and the head is written "
+      "out anew",
+      {{"segment", segment_name(number)}, {"reason", synced.message()}});
   if (number == number_) file_.reset();
   return synced;
 }

@@ -79,8 +79,8 @@ void put_samples(std::string& out, std::span<const WalSample> samples) {
     }
     if (sample.start_ms != start_ms) {
       bits |= kHasStart;
-      to = write_varint(
-          to, sample.start_ms == 0 ? 0 : zigzag(sample.start_ms - sample.time_ms) + 1);
+      to =
+          write_varint(to, sample.start_ms == 0 ? 0 : zigzag(sample.start_ms - sample.time_ms) + 1);
       start_ms = sample.start_ms;
     }
     uint8_t kind = 0;
@@ -180,8 +180,7 @@ void FrameBatch::begin(FrameType type) {
 void FrameBatch::end() {
   Frame& frame = frames_.back();
   frame.size = bytes_.size() - frame.offset;
-  frame.payload_crc =
-      crc32c(std::string_view(bytes_).substr(frame.offset + kFrameHeaderBytes));
+  frame.payload_crc = crc32c(std::string_view(bytes_).substr(frame.offset + kFrameHeaderBytes));
 }
 
 std::string_view FrameBatch::finish(Position first, uint64_t salt) {
@@ -458,8 +457,7 @@ bool parse_deletion(std::string_view in, WalDeletion& deletion) {
   return in.empty();
 }
 
-void put_metadata(FrameBatch& out, std::string_view metric,
-                  const model::MetricMetadata& metadata) {
+void put_metadata(FrameBatch& out, std::string_view metric, const model::MetricMetadata& metadata) {
   out.begin(FrameType::kMetadata);
   put_text(out.bytes(), metric);
   out.bytes().push_back(static_cast<char>(metadata.type));
