@@ -32,8 +32,8 @@ ParseOptions all_of_the_language() {
 // Their answers change with the time of the evaluation, though no selector's does.
 bool depends_on_time(const Function& function) {
   constexpr auto kNames = std::to_array<std::string_view>(
-      {"day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month",
-       "predict_linear", "time", "timestamp", "year"});
+      {"day_of_month", "day_of_week", "day_of_year", "days_in_month", "end", "hour", "minute",
+       "month", "predict_linear", "start", "time", "timestamp", "year"});
   return std::ranges::binary_search(kNames, function.name);
 }
 
