@@ -41,5 +41,6 @@ int login_link_command(std::span<const std::string_view> words);
 int audit_command(std::span<const std::string_view> words);
 int prices_command(std::span<const std::string_view> words);
 int records_command(std::span<const std::string_view> words);
+int test_command(std::span<const std::string_view> words);
 
 }  // namespace gatehouse::app

@@ -23,7 +23,7 @@ int version_command(std::span<const std::string_view>) {
   return app::kExitOk;
 }
 
-constexpr std::array<Command, 10> kCommands = {{
+constexpr std::array<Command, 11> kCommands = {{
     {"serve", app::serve_command,
      "serve [--config FILE] [--listen ADDRESS] [--data DIR]   run the gate"},
     {"check", app::check_command,
@@ -39,6 +39,7 @@ constexpr std::array<Command, 10> kCommands = {{
     {"records", app::records_command,
      "records [--stream calls|audit]    what is recorded, as JSON lines"},
     {"prices", app::prices_command, "prices [MODEL]                    the price table"},
+    {"test", app::test_command, "test promql FILE...               run test scripts of PromQL"},
     {"version", version_command, "version"},
 }};
 

@@ -169,7 +169,7 @@ class RealDisk : public Disk {
   Status sync_directory(const std::string& directory) override {
     const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return failure("open", directory);
-    const Status status = ::fsync(fd) == 0 ? Status() : failure("sync", directory);
+    Status status = ::fsync(fd) == 0 ? Status() : failure("sync", directory);
     ::close(fd);
     return status;
   }

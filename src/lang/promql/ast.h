@@ -137,6 +137,7 @@ struct Expr {
 
   Kind kind;
   ValueType type = ValueType::kScalar;
+  int depth = 1;  // levels of the tree from here down, at most kNestingMax (parser.h)
   Position position;
 };
 
@@ -154,7 +155,7 @@ struct StringExpr : Expr {
 struct VectorSelector : Expr {
   VectorSelector() : Expr(Kind::kVectorSelector) {}
   std::string name;                      // metric name written before the braces; "" where none
-  std::vector<model::Matcher> matchers;  // with that of `name`, in the order written
+  std::vector<model::Matcher> matchers;  // in the order written, that of `name` last
   Duration offset;
   AtModifier at;
   Expansion expansion = Expansion::kNone;

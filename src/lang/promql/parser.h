@@ -20,6 +20,9 @@ struct ParseOptions {
 inline constexpr size_t kQueryBytesMax = 1 << 20;
 inline constexpr int kNestingMax = 512;
 
+// "line:column" of a byte of the query, both from 1, as errors and annotations write it.
+std::string line_and_column(std::string_view query, size_t offset);
+
 // kInvalidArgument: the message is Prometheus's, "1:5: parse error: ...", line and column.
 Result<ExprPtr> parse(std::string_view query, const ParseOptions& options = {});
 

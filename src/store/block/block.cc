@@ -89,8 +89,9 @@ class BlockSeriesSet : public SeriesSet {
     out.clear();
     RETURN_IF_ERROR(context_.check());
     for (uint32_t k = 0; k < entry.chunk_count; ++k) {
-      const Status read = read_chunk(block_->index_->file(), block_->cache_key_,
-                                     chunks_[entry.chunks + k], range_, out);
+      const Status read =
+          read_chunk(block_->index_->file(), block_->cache_key_, chunks_[entry.chunks + k],
+                     range_.begin_ms, range_.end_ms, out);
       if (!read.ok()) return read.with_context(block_->path_);
     }
     if (const Tombstones::Ranges* deleted = tombstones_->of(entry.series)) {
@@ -201,7 +202,8 @@ Status Block::samples(uint32_t series, TimeRangeMs range, SampleColumns& out) co
   const size_t first = out.size();
   for (const ChunkPlace& chunk : cursor.row().chunks) {
     if (!overlap(chunk, range)) continue;
-    const Status read = read_chunk(index_->file(), cache_key_, chunk, range, out);
+    const Status read =
+        read_chunk(index_->file(), cache_key_, chunk, range.begin_ms, range.end_ms, out);
     if (!read.ok()) return read.with_context(path_);
   }
   const std::shared_ptr<const Tombstones> deleted = tombstones();

@@ -63,12 +63,12 @@ class ChunkReader {
   ChunkReader(std::string_view file, uint64_t cache_key)
       : file_(file), key_(cache_key), columns_(thread_columns()) {}
 
-  bool read(const ChunkPlace& place, model::TimeRangeMs range, SampleColumns& out) {
+  bool read(const ChunkPlace& place, int64_t begin_ms, int64_t end_ms, SampleColumns& out) {
     const CachedColumn* times = read_times(place.times);
     if (times == nullptr) return false;
     const std::span<const int64_t> all = times->values;
-    const auto first = std::lower_bound(all.begin(), all.end(), range.begin_ms);
-    const auto last = std::upper_bound(first, all.end(), range.end_ms);
+    const auto first = std::lower_bound(all.begin(), all.end(), begin_ms);
+    const auto last = std::upper_bound(first, all.end(), end_ms);
     if (first == last) return true;
     if (!out.empty() && *first <= out.times_ms.back()) return false;
     const auto low = static_cast<size_t>(first - all.begin());
@@ -190,8 +190,8 @@ uint64_t new_cache_key() {
 }
 
 Status read_chunk(std::string_view file, uint64_t cache_key, const ChunkPlace& place,
-                  model::TimeRangeMs range, SampleColumns& out) {
-  if (ChunkReader(file, cache_key).read(place, range, out)) return {};
+                  int64_t begin_ms, int64_t end_ms, SampleColumns& out) {
+  if (ChunkReader(file, cache_key).read(place, begin_ms, end_ms, out)) return {};
   return data_loss("the chunk at byte " + std::to_string(place.offset) + " is damaged");
 }
 

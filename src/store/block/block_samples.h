@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/series.h"
+#include "model/sample.h"
 #include "store/block/block_format.h"
 
 namespace gatehouse::store {
@@ -15,9 +15,9 @@ namespace gatehouse::store {
 // Which block a thread's decoded columns are of; never given twice.
 uint64_t new_cache_key();
 
-// Adds the samples of a chunk that lie in the range behind those of `out`.
+// Adds the samples of a chunk that lie in the range, both ends included, behind those of `out`.
 // kDataLoss: the chunk is damaged, or does not come after what `out` has.
 Status read_chunk(std::string_view file, uint64_t cache_key, const ChunkPlace& place,
-                  model::TimeRangeMs range, model::SampleColumns& out);
+                  int64_t begin_ms, int64_t end_ms, model::SampleColumns& out);
 
 }  // namespace gatehouse::store

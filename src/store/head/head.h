@@ -58,6 +58,7 @@ struct NamedCount {
 struct Cardinality {
   std::vector<NamedCount> series_by_metric;
   std::vector<NamedCount> values_by_label;
+  std::vector<NamedCount> bytes_by_label;  // of the values' texts
   std::vector<NamedCount> series_by_pair;  // "name=value"
 };
 

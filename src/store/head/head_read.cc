@@ -422,10 +422,12 @@ Cardinality Head::cardinality(size_t most) const {
   };
   for (const LabelTable::Name& name : labels_.names()) {
     NamedCount of_label{std::string(name.name), 0};
+    NamedCount bytes{std::string(name.name), 0};
     for (uint32_t pair = name.newest; pair != 0; pair = labels_.next_value(pair)) {
       const uint64_t series = series_of(pair);
       if (series == 0) continue;
       ++of_label.count;
+      bytes.count += name.name.size() + labels_.value(pair).size();
       if (name.name == model::kMetricName) {
         top.series_by_metric.push_back({std::string(labels_.value(pair)), series});
       }
@@ -434,10 +436,13 @@ Cardinality Head::cardinality(size_t most) const {
       top.series_by_pair.push_back(
           {std::string(name.name) + "=" + std::string(labels_.value(pair)), series});
     }
-    if (of_label.count > 0) top.values_by_label.push_back(std::move(of_label));
+    if (of_label.count == 0) continue;
+    top.values_by_label.push_back(std::move(of_label));
+    top.bytes_by_label.push_back(std::move(bytes));
   }
   largest(top.series_by_metric);
   largest(top.values_by_label);
+  largest(top.bytes_by_label);
   largest(top.series_by_pair);
   return top;
 }
