@@ -108,6 +108,13 @@ class Lifetime {
         static_cast<unsigned long long>(report.unknown_samples),
         static_cast<unsigned long long>(report.torn_bytes),
         static_cast<unsigned long long>(report.lost_bytes));
+    const store::HeadStats head = store_->stats(0).head;
+    say("  %llu series, %llu ended, %llu pairs, %llu names; %lld to %lld",
+        static_cast<unsigned long long>(head.series),
+        static_cast<unsigned long long>(head.ended_series),
+        static_cast<unsigned long long>(head.label_pairs),
+        static_cast<unsigned long long>(head.label_names), static_cast<long long>(head.begin_ms),
+        static_cast<long long>(head.end_ms));
     for (const std::string& problem : report.problems) say("  %s", problem.c_str());
     say_blocks();
     settle();
@@ -174,7 +181,13 @@ class Lifetime {
       for (const auto& [time_ms, cell] : model_[i]) {
         const auto there = found[i].find(time_ms);
         const std::string what = names_[i] + " at " + std::to_string(time_ms) + ", " + when;
-        if (cell.state == Cell::kThere && there == found[i].end()) violated("lost: " + what);
+        if (cell.state == Cell::kThere && there == found[i].end()) {
+          for (const auto& [seen_ms, seen] : found[i]) say("  found %lld", static_cast<long long>(seen_ms));
+          for (const auto& [told_ms, told] : model_[i]) {
+            say("  told %lld, state %d", static_cast<long long>(told_ms), static_cast<int>(told.state));
+          }
+          violated("lost: " + what);
+        }
         if (cell.state == Cell::kGone && there != found[i].end()) violated("deleted, yet there: " + what);
         if (cell.state == Cell::kThere && there != found[i].end() &&
             there->second.bits != cell.bits) {
