@@ -99,16 +99,21 @@ void BucketReader::span(std::string_view message, ProtoReader& outer) {
       reader.skip();
     }
   }
-  if (!reader.ok()) outer.fail();
+  if (!reader.ok() || spans.size() >= kHistogramPartsMax) outer.fail();
   spans.push_back(span);
 }
 
-bool BucketReader::delta(int64_t difference) {
+void BucketReader::absolute(double value, ProtoReader& element) {
+  if (buckets.size() >= kHistogramPartsMax) element.fail();
+  buckets.push_back(value);
+}
+
+bool BucketReader::delta(int64_t difference, ProtoReader& element) {
   int64_t next = 0;
   const bool good = !__builtin_add_overflow(count, difference, &next) && next >= 0 &&
                     next < static_cast<int64_t>(kWholeMax);
   count = good ? next : 0;
-  buckets.push_back(static_cast<double>(count));
+  absolute(static_cast<double>(count), element);
   return good;
 }
 
@@ -121,11 +126,11 @@ bool read_buckets(ProtoReader& reader, uint32_t base, BucketReader& into, bool& 
     return true;
   }
   if (reader.field() == base + 1 && reader.type() != ProtoType::kFixed64) {
-    reader.repeated([&](ProtoReader& element) { good &= into.delta(element.sint64()); });
+    reader.repeated([&](ProtoReader& element) { good &= into.delta(element.sint64(), element); });
     return true;
   }
   if (reader.field() == base + 2 && reader.type() != ProtoType::kVarint) {
-    reader.repeated([&](ProtoReader& element) { into.buckets.push_back(element.float64()); });
+    reader.repeated([&](ProtoReader& element) { into.absolute(element.float64(), element); });
     return true;
   }
   return false;
@@ -157,7 +162,10 @@ bool read_scalar(ProtoReader& reader, model::HistogramSample& out, bool& good) {
     case 15: return varint && (out.time_ms = reader.int64(), true);
     case 16:
       if (varint) return false;
-      reader.repeated([&](ProtoReader& bound) { histogram.bounds.push_back(bound.float64()); });
+      reader.repeated([&](ProtoReader& bound) {
+        if (histogram.bounds.size() >= kHistogramPartsMax) bound.fail();
+        histogram.bounds.push_back(bound.float64());
+      });
       return true;
     case 17: return varint && (out.start_ms = reader.int64(), true);
     default: return false;

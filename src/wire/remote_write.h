@@ -35,7 +35,8 @@ std::string_view content_type(RemoteWriteVersion version);
 struct RemoteWriteLimits {
   LabelLimits labels;
   // What arenas hold for one request. Two bytes of a message can ask for forty of
-  // memory; an honest request of 32 MiB asks for some 150 MiB.
+  // memory. Agents send some thousand series at once, 500 bytes each in memory; this
+  // is room for half a million.
   size_t memory_bytes = 256 << 20;
 };
 
@@ -86,6 +87,7 @@ class RemoteWriteDecoder {
   void reset(std::string_view request);
   bool decode_v1(std::string_view request);
   bool series_v1(std::string_view message);
+  bool overfull(size_t bytes);
   bool label_v1(std::string_view message);
   bool decode_v2(std::string_view request);
   bool series_v2(std::string_view message);
