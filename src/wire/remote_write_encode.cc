@@ -1,8 +1,8 @@
-// The writing side of remote_write.h.
+#include "wire/remote_write_encode.h"
+
 #include <cstring>
 
 #include "wire/native_histogram_proto.h"
-#include "wire/remote_write.h"
 
 namespace gatehouse::wire {
 

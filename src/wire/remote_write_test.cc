@@ -5,6 +5,8 @@
 #include <cmath>
 #include <string>
 
+#include "wire/remote_write_encode.h"
+
 namespace gatehouse::wire {
 namespace {
 
