@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "wire/delta_accumulator.h"
 #include "wire/gzip.h"
+#include "wire/otlp_metrics_json.h"
 #include "wire/otlp_translate.h"
 
 namespace gatehouse::api {
