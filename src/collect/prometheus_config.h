@@ -131,6 +131,9 @@ struct ScrapeLimits {
 };
 
 struct ScrapeConfig {
+  // Of the text it was read from and of `global`: equal where nothing has changed. 0: not
+  // known.
+  uint64_t fingerprint = 0;
   std::string job_name;
   bool honor_labels = false;
   bool honor_timestamps = true;
