@@ -126,7 +126,6 @@ struct ScrapeLimits {
   uint64_t label_name_bytes = 0;
   uint64_t label_value_bytes = 0;
   uint64_t kept_dropped_targets = 0;
-  uint64_t native_histogram_buckets = 0;
   friend bool operator==(const ScrapeLimits&, const ScrapeLimits&) = default;
 };
 

@@ -445,7 +445,10 @@ ScrapeConfig read_scrape_config(ConfigLog& log, const wire::YamlNode& node,
   fields.choice("fallback_scrape_protocol", out.fallback_protocol, kProtocols);
   fields.text("metrics_path", out.metrics_path);
   fields.choice("scheme", out.scheme, {"http", "https"});
-  fields.count("native_histogram_bucket_limit", out.limits.native_histogram_buckets);
+  uint64_t buckets = 0;
+  if (fields.count("native_histogram_bucket_limit", buckets) && buckets > 0) {
+    fields.refuse("native_histogram_bucket_limit");
+  }
   fields.refuse("native_histogram_min_bucket_factor");
   read_common_scrape_fields(fields, out);
   for (const std::string& protocol : out.protocols) {

@@ -21,6 +21,8 @@ namespace {
 
 // Dropped targets shown where a job does not say (keep_dropped_targets).
 constexpr size_t kDroppedShown = 1'000;
+// Reasons why targets cannot be scraped that are logged, a job.
+constexpr size_t kComplaintsMax = 100;
 // Samples of one scrape carry its scheduled time where they are this near to it:
 // evenly spaced times need less room. Prometheus's tolerance.
 constexpr int64_t kAlignMs = 2;
@@ -53,6 +55,7 @@ struct Scraper::Job {
   std::map<uint64_t, std::shared_ptr<Running>> targets;  // State::mutex
   std::map<std::string, std::set<uint64_t>> by_source;
   std::map<std::string, std::vector<model::Labels>> dropped;  // State::mutex
+  std::set<std::string> complaints;                           // about targets, each logged once
   bool ended = false;
 };
 
@@ -200,6 +203,9 @@ std::set<uint64_t> Scraper::State::place(const JobPtr& job, const std::string& s
   for (const model::Labels& labels : group.targets) {
     auto target = make_target(job->config, labels, group.labels);
     if (!target.ok()) {
+      const bool fresh = job->complaints.size() < kComplaintsMax &&
+                         job->complaints.insert(target.status().message()).second;
+      if (!fresh) continue;
       log_warning("a target cannot be scraped", {{"job", job->config.job_name},
                                                  {"target", labels.get("__address__")},
                                                  {"reason", target.status().message()}});

@@ -240,13 +240,15 @@ class ApiServer {
     ++watches;
     const Status started = co_await exchange.start(200, headers);
     (void)started;
-    size_t next = 0;
     while (!exchange.client_left()) {
       std::string event;
       {
         const std::lock_guard lock(mutex_);
         auto& all = events_[path];
-        if (next < all.size()) event = all[next++];
+        if (!all.empty()) {
+          event = all.front();  // one watches a path at a time
+          all.erase(all.begin());
+        }
       }
       if (!event.empty()) {
         const Status written = co_await exchange.write(event);
