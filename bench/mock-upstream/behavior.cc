@@ -32,6 +32,8 @@ const Field kFields[] = {
     {"should_retry", &Behavior::should_retry, "x-should-retry of a failure: true or false"},
     {"expect_auth", &Behavior::expect_auth,
      "401 unless the bearer token, api-key or x-api-key is this"},
+    {"error_class", &Behavior::error_class,
+     "the status that an error in a 200 would have had (500)"},
     {"error_in_200", &Behavior::error_in_200,
      "answer 200 with an error object as the body or first event"},
     {"error_after_events", &Behavior::error_after_events,

@@ -23,6 +23,7 @@ struct Behavior {
   std::string should_retry;
   std::string expect_auth;
   bool error_in_200 = false;
+  int64_t error_class = 500;
   int64_t error_after_events = -1;
   // Stalls and cuts.
   bool stall_before_headers = false;

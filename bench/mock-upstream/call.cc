@@ -214,11 +214,13 @@ void Worker::respond(Connection& conn) {
   } else {
     make_reply(reply, conn.request, conn.ask, behavior);
     if (behavior.error_in_200 && reply.stream) {
-      reply.events.assign(1, {error_event(conn.ask, 500), false});
+      reply.events.assign(1,
+                          {error_event(conn.ask, static_cast<int>(behavior.error_class)), false});
       reply.terminal_events = 0;
     } else if (behavior.error_in_200) {
       reply.body.clear();
-      make_failure(reply, conn.ask, 500, "The server had an error while processing your request");
+      make_failure(reply, conn.ask, static_cast<int>(behavior.error_class),
+                   "The server had an error while processing your request");
       reply.status = 200;
       reply.fill_at = SIZE_MAX;
     }

@@ -31,8 +31,7 @@ def prepare():
     """Builds the programs and installs the peers; ends the run with a clear line if it cannot."""
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: two cores are needed, one for the proxy and one for load and mock")
-    if not (shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") and shutil.which("haproxy", path="/usr/sbin:/usr/bin")):
-        subprocess.run([ROOT / "scripts" / "install-deps", "test"], check=True)
+    subprocess.run([ROOT / "scripts" / "install-deps", "build", "bench"], check=True)
     if not (BUILD / "build.ninja").exists():
         subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     targets = ["mock-upstream", "loadgen"] + ([] if os.environ.get("GATEHOUSE_BINARY") else ["gatehouse"])

@@ -31,7 +31,7 @@ def idle_memory(make):
     """RSS before and with the idle streams, and how many there were."""
     with mock_upstream("--threads", "1") as mock, make(mock) as subject:
         before = subject.program.rss_mb()
-        get_json(f"{mock.url}/mock/behavior", {"stall_after_events": 1})
+        get_json(f"{mock.url}/mock/behavior", {"stall_after_events": 2})
         holder = subprocess.Popen(loadgen_command(subject.url, "--hold", IDLE_STREAMS, "--duration", 6, headers=subject.headers),
                                   stdout=subprocess.PIPE, text=True)
         holding = int(holder.stdout.readline().split()[1])

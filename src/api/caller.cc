@@ -87,6 +87,8 @@ Task<model::PrincipalPtr> authenticate(const Gate& gate, gateway::Worker& worker
     error.code = "role_missing";
     error.message = "this key has not the role " + std::string(model::name(role)) +
                     ", which this route asks for; an admin can make a key that has";
+    gate.authenticator.refused(identity::RefusalReason::kRole, (*principal)->id,
+                               exchange.peer().address);
     co_await send_error(exchange, dialect, error);
     co_return nullptr;
   }
@@ -122,11 +124,11 @@ CallError body_error(const Status& status, size_t limit_bytes, std::string_view 
 }
 
 Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,
-                          const gateway::Dialect& dialect, std::string_view& body) {
+                          gateway::CallRequest& call) {
   const size_t limit = worker.snapshot->config.body_bytes_max;
   Result<std::string_view> read = co_await exchange.read_body(limit);
   if (read.ok()) {
-    body = *read;
+    call.body = *read;
     co_return true;
   }
   if (read.status().code() == Code::kCancelled) {
@@ -134,11 +136,21 @@ Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,
     co_return false;
   }
   const CallError error = body_error(read.status(), limit, "server.limits.body");
-  co_await send_error(exchange, dialect, error);
+  co_await worker.gateway.refuse(worker, exchange, call, error);
   co_return false;
 }
 
+Task<void> refuse_call(gateway::Worker& worker, net::Exchange& exchange, gateway::CallRequest& call,
+                       const Status& why) {
+  CallError error;
+  error.kind = ErrorKind::kInvalidRequest;
+  error.code = "invalid_request";
+  error.message = why.message();
+  co_await worker.gateway.refuse(worker, exchange, call, error);
+}
+
 void read_call_headers(const net::RequestHead& request, gateway::CallRequest& call) {
+  call.trace = request.headers.get("x-gatehouse-trace").substr(0, kHeaderBytesMax);
   call.session = request.headers.get("x-gatehouse-session").substr(0, kHeaderBytesMax);
   call.user = request.headers.get("x-gatehouse-user").substr(0, kHeaderBytesMax);
   call.metadata = request.headers.get("x-gatehouse-metadata").substr(0, kMetadataBytesMax);

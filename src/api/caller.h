@@ -29,9 +29,14 @@ Task<model::PrincipalPtr> authenticate(const Gate& gate, gateway::Worker& worker
 Task<void> send_error(net::Exchange& exchange, const gateway::Dialect& dialect,
                       const gateway::CallError& error);
 
-// Reads the whole body within the configured bound; false: refused and answered.
+// Reads the whole body of `call` within the configured bound; false: refused,
+// answered and recorded.
 Task<bool> read_call_body(gateway::Worker& worker, net::Exchange& exchange,
-                          const gateway::Dialect& dialect, std::string_view& body);
+                          gateway::CallRequest& call);
+
+// Refuses a call that asks for what makes no sense: 400, recorded.
+Task<void> refuse_call(gateway::Worker& worker, net::Exchange& exchange, gateway::CallRequest& call,
+                       const Status& why);
 
 // What to answer where a body or a form could not be read; kCancelled: nothing,
 // abort the exchange.

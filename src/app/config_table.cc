@@ -235,6 +235,10 @@ TypePtr access() {
           "authenticate", bool_type(), [](Config & c) -> auto& { return c.gateway.authenticate; },
           "Whether calls need a key. Off is for measuring, and only while every `listen` is "
           "on loopback.")
+      .add(
+          "guard_probes", bool_type(), [](Config & c) -> auto& { return c.access.guard_probes; },
+          "Whether `allow` holds for /healthz, /readyz, /-/healthy and /-/ready too; `deny` always "
+          "does.")
       .add("lockout", lockout, self, "Refuses an address or a key prefix after repeated failures.")
       .add("sessions", sessions, self, "Browser sessions of the console.");
   return type;
@@ -287,7 +291,7 @@ std::shared_ptr<ObjectOf<Timeouts>> timeouts() {
           "Until the head of the reply.")
       .add(
           "first_token", duration_type(1), [](Timeouts & t) -> auto& { return t.first_token_ms; },
-          "Until the first event of a stream.")
+          "Until the first event of a stream that carries a part of the answer.")
       .add(
           "between_tokens", duration_type(1),
           [](Timeouts & t) -> auto& { return t.between_tokens_ms; },
@@ -382,7 +386,9 @@ TypePtr health() {
           "Good probes in a row that make it healthy again.")
       .add(
           "calls", bool_type(), [](HealthConfig & h) -> auto& { return h.calls; },
-          "Probe by a call of one token: costs money, proves more.");
+          "Probe what its models offer by calls of one token: a chat, an embedding. They cost "
+          "next to nothing and are recorded as probes; a call that just went well spares one. "
+          "Off: its list of models is asked for.");
   return type;
 }
 
@@ -588,6 +594,14 @@ TypePtr models() {
           "Who serves it.")
       .required()
       .add(
+          "offers",
+          std::make_shared<OptionalType<std::vector<gateway::Capability>>>(
+              list_type<gateway::Capability>(enum_type<gateway::Capability>({"chat", "embeddings"}),
+                                             true)),
+          [](ModelConfig & m) -> auto& { return m.offers; },
+          "What health probes may call it for; [] for nothing.")
+      .default_is("after its name")
+      .add(
           "limits", limits(), [](ModelConfig & m) -> auto& { return m.limits; },
           "Limits of the model, over all keys.")
       .add(
@@ -618,6 +632,20 @@ TypePtr models() {
 }
 
 // ---- prices and records ----
+
+TypePtr budget() {
+  auto type = std::make_shared<ObjectOf<gateway::SpendBudget>>();
+  const TypePtr dollars = money_type("dollars", kNanoDigits);
+  type->add(
+          "daily_usd", dollars,
+          [](gateway::SpendBudget & b) -> auto& { return b.daily_nanodollars; },
+          "Dollars a day (UTC); 0: no limit.")
+      .add(
+          "monthly_usd", dollars,
+          [](gateway::SpendBudget & b) -> auto& { return b.monthly_nanodollars; },
+          "Dollars a calendar month (UTC); 0: no limit.");
+  return type;
+}
 
 TypePtr prices() {
   auto type = std::make_shared<ObjectOf<PriceConfig>>();
@@ -738,6 +766,9 @@ const ObjectType& config_table() {
         .add(
             "prices", prices(), [](Config & c) -> auto& { return c.gateway.prices; },
             "Prices that come before the built-in table; the first that matches holds.")
+        .add(
+            "budget", budget(), [](Config & c) -> auto& { return c.gateway.budget; },
+            "What all calls together may cost, whatever their keys, probes included.")
         .add("records", records(), self, "What is recorded of a call.")
         .checked(check_config);
     root->extensions = true;

@@ -49,6 +49,7 @@ std::string with_port(const std::string& address, uint16_t port) {
 Status Cores::start(const std::vector<std::string>& addresses, const net::ServerOptions& options,
                     std::shared_ptr<net::TlsServerContext> tls, MemoryBudget& budget,
                     std::shared_ptr<Router> router) {
+  for (const std::string& address : addresses) RETURN_IF_ERROR(net::check_free(address));
   listening_ = addresses;
   for (auto& core : cores_) {
     for (std::string& address : listening_) {

@@ -163,6 +163,9 @@ int key_command(std::span<const std::string_view> words) {
     if (arguments.rest().size() != 2) return fail("key", "revoke takes one id", kKeyHelp);
     const auto revoked = keys.revoke(arguments.rest()[1]);
     if (!revoked.ok()) return fail("key", revoked.status().message());
+    const Status told =
+        audit_command(**catalog, "key.revoke", revoked->id, {{"name", revoked->name}});
+    if (!told.ok()) return fail("key", told.message());
     std::printf("revoked %s (%s)\n", revoked->id.c_str(), revoked->name.c_str());
     return kExitOk;
   }
@@ -173,6 +176,10 @@ int key_command(std::span<const std::string_view> words) {
     }
     auto rotated = keys.rotate(arguments.rest()[1], *overlap_ms);
     if (!rotated.ok()) return fail("key", rotated.status().message());
+    const Status told =
+        audit_command(**catalog, "key.rotate", rotated->key.id,
+                      {{"name", rotated->key.name}, {"overlap_ms", std::to_string(*overlap_ms)}});
+    if (!told.ok()) return fail("key", told.message());
     std::printf("%s\n", rotated->secret.c_str());
     wipe(rotated->secret);
     return kExitOk;
@@ -182,6 +189,10 @@ int key_command(std::span<const std::string_view> words) {
   if (!spec.ok()) return fail("key", spec.status().message());
   auto made = keys.create(*spec, "system");
   if (!made.ok()) return fail("key", made.status().message());
+  const Status told =
+      audit_command(**catalog, "key.create", made->key.id,
+                    {{"name", made->key.name}, {"role", arguments.get("role", "caller")}});
+  if (!told.ok()) return fail("key", told.message());
   std::printf("%s\n", made->secret.c_str());
   wipe(made->secret);
   return kExitOk;
@@ -207,6 +218,10 @@ int login_link_command(std::span<const std::string_view> words) {
   auto link = identity::new_login_link(**catalog, model::system_clock(), config.access.sessions,
                                        arguments.get("user", identity::kFirstUser));
   if (!link.ok()) return fail("login-link", link.status().message());
+  const std::string user = arguments.get("user", identity::kFirstUser);
+  if (const Status told = audit_command(**catalog, "login_link.create", user, {}); !told.ok()) {
+    return fail("login-link", told.message());
+  }
   std::string base = config.server.public_url;
   if (base.empty()) {
     base = (config.server.tls_certificate_path.empty() ? "http://" : "https://") +

@@ -29,7 +29,8 @@ Status LimitState::restore() {
   RETURN_IF_ERROR(calls_.read_after(
       position, [&](const model::Labels& labels, const model::Record& record, model::Position at) {
         last = at;
-        if (labels.get("stream") == gateway::kCallStream) {
+        const std::string_view stream = labels.get("stream");
+        if (stream == gateway::kCallStream || stream == gateway::kProbeStream) {
           gateway_.replay(record);
           ++replayed;
         }

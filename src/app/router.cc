@@ -25,28 +25,48 @@ const std::string_view* model_list(std::string_view path, std::string_view& id) 
   return nullptr;
 }
 
+// Whether the process is there and serves: all that these tell.
+bool is_probe(std::string_view path) {
+  return path == "/healthz" || path == "/readyz" || path == "/-/healthy" || path == "/-/ready";
+}
+
 }  // namespace
 
 Router::Router(const api::Gate& gate, Pages pages)
     : gate_(gate), openai_(gate), anthropic_(gate), inference_(gate), pages_(std::move(pages)) {}
 
-// Pages, sign-in and health too: an address that may not come learns nothing.
+const gateway::Dialect& Router::dialect_of(std::string_view path) const {
+  if (api::Anthropic::knows(path)) return anthropic_.dialect();
+  if (const auto inference = api::parse_inference_path(path)) {
+    return inference_.dialect(inference->form);
+  }
+  return openai_.dialect();  // and for what no protocol knows: what most clients read
+}
+
+// Pages, sign-in and metrics too: an address that may not come learns nothing.
+// Health probes come from addresses that nobody plans.
+bool Router::permits(net::Exchange& exchange) {
+  const std::string_view address = exchange.peer().address;
+  return is_probe(exchange.request().path) ? gate_.authenticator.permits_probe(address)
+                                           : gate_.authenticator.permits(address);
+}
+
 Task<void> Router::refuse_address(net::Exchange& exchange) {
-  net::Reply reply;
-  reply.status = 403;
-  reply.content_type = "application/json";
-  reply.body =
-      "{\"error\":{\"code\":\"address_not_allowed\",\"message\":\"this address may not use the "
-      "gate "
-      "(access.allow, access.deny)\",\"type\":\"permission_error\"}}";
-  const Status sent = co_await exchange.reply(reply);
-  (void)sent;
+  gate_.authenticator.refused(identity::RefusalReason::kAddress, {}, exchange.peer().address);
+  gateway::CallError error;
+  error.kind = gateway::ErrorKind::kPermission;
+  error.code = "address_not_allowed";
+  error.message =
+      "this address may not use the gate (access.allow, access.deny); an operator can admit it";
+  co_await api::send_error(exchange, dialect_of(exchange.request().path), error);
 }
 
 Task<void> Router::refuse_method(net::Exchange& exchange, std::string_view allow) {
-  const std::string body =
-      "{\"error\":{\"code\":\"method_not_allowed\",\"message\":\"this path takes " +
-      std::string(allow) + " only\",\"type\":\"invalid_request_error\"}}";
+  gateway::CallError error;
+  error.kind = gateway::ErrorKind::kInvalidRequest;
+  error.code = "method_not_allowed";
+  error.message = "this path takes " + std::string(allow) + " only";
+  const std::string body = dialect_of(exchange.request().path).error_body(error);
   const std::array headers = {net::Header{"allow", allow}};
   net::Reply reply;
   reply.status = 405;
@@ -60,9 +80,7 @@ Task<void> Router::refuse_method(net::Exchange& exchange, std::string_view allow
 Task<void> Router::serve(gateway::Worker& worker, net::Exchange& exchange) {
   const net::RequestHead& request = exchange.request();
   const std::string_view path = request.path;
-  if (!gate_.authenticator.permits(exchange.peer().address)) {
-    co_return co_await refuse_address(exchange);
-  }
+  if (!permits(exchange)) co_return co_await refuse_address(exchange);
   const bool post = request.method == net::Method::kPost;
   const bool get = request.method == net::Method::kGet || request.method == net::Method::kHead;
 
@@ -83,7 +101,7 @@ Task<void> Router::serve(gateway::Worker& worker, net::Exchange& exchange) {
     if (!get) co_return co_await refuse_method(exchange, "GET");
     co_return co_await openai_.models(worker, exchange, model_id);
   }
-  if (path == "/health" || path == "/healthz" || path == "/readyz") {
+  if (path == "/health" || is_probe(path)) {
     if (!get) co_return co_await refuse_method(exchange, "GET");
     co_return co_await pages_.health(worker, exchange);
   }

@@ -30,6 +30,9 @@ class Router {
   Task<void> serve(gateway::Worker& worker, net::Exchange& exchange);
 
  private:
+  // In whose words a path is answered.
+  const gateway::Dialect& dialect_of(std::string_view path) const;
+  bool permits(net::Exchange& exchange);
   Task<void> refuse_address(net::Exchange& exchange);
   Task<void> refuse_method(net::Exchange& exchange, std::string_view allow);
 

@@ -8,6 +8,7 @@
 #include "app/stores.h"
 #include "base/log.h"
 #include "gateway/health.h"
+#include "identity/audit_left.h"
 
 namespace gatehouse::app {
 
@@ -62,7 +63,7 @@ Status Service::build_identity(const Config& config) {
       std::make_unique<identity::Authenticator>(clock_, config.access.lockout, registry_);
   ASSIGN_OR_RETURN(auto access,
                    identity::AccessList::parse(config.access.allow, config.access.deny));
-  authenticator_->set_access(std::move(access));
+  authenticator_->set_access(std::move(access), config.access.guard_probes);
   keys_ = std::make_unique<identity::KeyStore>(*catalog_, *authenticator_, clock_, registry_);
   RETURN_IF_ERROR(keys_->load().with_context("keys"));
   users_ = std::make_unique<identity::UserStore>(*catalog_, console_pool_,
@@ -85,6 +86,8 @@ Status Service::build_identity(const Config& config) {
     const Status written = audit_->refused(std::move(entry));
     if (!written.ok()) log_error("a refusal was not audited", {{"reason", written.message()}});
   });
+  const auto taken = identity::take_left_entries(*catalog_, *audit_);
+  if (!taken.ok()) return taken.status().with_context("audit log");
   first_start_ = users_->empty();
   return {};
 }
@@ -104,7 +107,9 @@ void Service::build_pages() {
   program_.started_ms = clock_.wall_ns() / 1'000'000;
   program_.config = [this] {
     const ConfigStatus status = reloader_->status();
-    return api::ConfigState{status.ok, status.message, status.since_wall_ms, 0, 0};
+    const gateway::SpendBudget budget = gateway_->snapshot()->config.budget;
+    return api::ConfigState{status.ok, status.message, status.since_wall_ms,
+                            budget.daily_nanodollars, budget.monthly_nanodollars};
   };
   program_.listening = [this] { return listening_.load(); };
   // Replayed before the listeners open.
@@ -195,7 +200,7 @@ Status Service::apply(const Config& config, const Config& before) {
   ASSIGN_OR_RETURN(auto made, make_credentials(config.gateway, *dialer_, clock_, registry_));
   RETURN_IF_ERROR(gateway_->configure(config.gateway, made));
   tls_ = std::move(tls);
-  authenticator_->set_access(std::move(access));
+  authenticator_->set_access(std::move(access), config.access.guard_probes);
   authenticator_->lockout().update(config.access.lockout);
   set_log_severity(config.log_severity);
   budget_.set_limit_bytes(config.memory_limit_bytes);
@@ -225,13 +230,7 @@ void Service::keep_house(int64_t second) {
     if (const Status loaded = keys_->load(); !loaded.ok()) {
       log_error("keys were not read again", {{"reason", loaded.message()}});
     }
-    identity::AuditEntry entry;
-    entry.actor_kind = identity::ActorKind::kSystem;
-    entry.action = "catalog.reread";
-    entry.details = {{"why", "the catalog changed; by a command where no other entry tells"}};
-    if (const Status written = audit_->append(std::move(entry)); !written.ok()) {
-      log_error("a change was not audited", {{"reason", written.message()}});
-    }
+    take_left_audit();
     if (const Status loaded = users_->load(); !loaded.ok()) {
       log_error("users were not read again", {{"reason", loaded.message()}});
     }
@@ -249,6 +248,20 @@ void Service::keep_house(int64_t second) {
   if (second % kSweepSessionsEverySeconds == 0) {
     done = sessions_->sweep();
     if (!done.ok()) log_error("old sessions were not removed", {{"reason", done.message()}});
+  }
+}
+
+// What a command did to the catalog is told by the entry that it left.
+void Service::take_left_audit() {
+  const auto taken = identity::take_left_entries(*catalog_, *audit_);
+  if (!taken.ok()) log_error("a change was not audited", {{"reason", taken.status().message()}});
+  if (!taken.ok() || *taken > 0) return;
+  identity::AuditEntry entry;
+  entry.actor_kind = identity::ActorKind::kSystem;
+  entry.action = "catalog.reread";
+  entry.details = {{"why", "another process changed the catalog and left no entry"}};
+  if (const Status written = audit_->append(std::move(entry)); !written.ok()) {
+    log_error("a change was not audited", {{"reason", written.message()}});
   }
 }
 

@@ -60,6 +60,7 @@ class Service {
   Status apply(const Config& config, const Config& before);
   void build_pages();
   void keep_house(int64_t second);
+  void take_left_audit();
   void publish_metrics();
 
   const model::Clock& clock_ = model::system_clock();

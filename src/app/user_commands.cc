@@ -37,7 +37,8 @@ std::string role_names(const std::vector<model::Role>& roles) {
   return names;
 }
 
-int create_user(identity::UserStore& users, const std::string& user, const std::string& roles) {
+int create_user(model::Catalog& catalog, identity::UserStore& users, const std::string& user,
+                const std::string& roles) {
   // The first of all comes by the first start's link, and is an admin: a viewer
   // made before would leave nobody who may make one.
   if (users.empty()) {
@@ -51,6 +52,9 @@ int create_user(identity::UserStore& users, const std::string& user, const std::
   }
   const auto made = users.create(user, std::move(parsed));
   if (!made.ok()) return fail(made.status().message());
+  const Status told =
+      audit_command(catalog, "user.create", made->name, {{"roles", role_names(made->roles)}});
+  if (!told.ok()) return fail(told.message());
   std::printf("%s (%s); sign in by: gatehouse login-link --user %s\n", made->name.c_str(),
               role_names(made->roles).c_str(), made->name.c_str());
   return kExitOk;
@@ -79,10 +83,13 @@ int user_command(std::span<const std::string_view> words) {
   identity::UserStore users(**catalog, pool, lockout, model::system_clock());
   if (const Status loaded = users.load(); !loaded.ok()) return fail(loaded.message());
 
-  if (rest[0] == "create") return create_user(users, rest[1], arguments.get("role", "viewer"));
+  if (rest[0] == "create")
+    return create_user(**catalog, users, rest[1], arguments.get("role", "viewer"));
   if (rest[0] == "remove") {
     const Status removed = users.remove(rest[1]);
     if (!removed.ok()) return fail(removed.message());
+    const Status told = audit_command(**catalog, "user.remove", rest[1], {});
+    if (!told.ok()) return fail(told.message());
     std::printf("removed %s\n", rest[1].c_str());
     return kExitOk;
   }

@@ -6,6 +6,7 @@
 // starts when the first has been silent for longer than is usual, and the
 // slower of the two is closed.
 #include <algorithm>
+#include <optional>
 
 #include "base/random.h"
 #include "gateway/call.h"
@@ -36,6 +37,18 @@ ErrorKind kind_of(AttemptEnd end) {
 // An upstream that refuses the gate's own credential is the operator's matter:
 // a 401 passed on would send the caller looking at the wrong key.
 bool is_gate_fault(int status) { return status == 401 || status == 403; }
+
+// What a call that went well says of its upstream.
+std::optional<Capability> capability_of(Operation operation) {
+  switch (operation) {
+    case Operation::kChat:
+    case Operation::kCompletions:
+    case Operation::kResponses:
+    case Operation::kMessages: return Capability::kChat;
+    case Operation::kEmbeddings: return Capability::kEmbeddings;
+    default: return std::nullopt;
+  }
+}
 
 // What stays the same while a conversation grows: its first message by the user,
 // or the whole input where it is one text.
@@ -108,6 +121,9 @@ void Call::end_try(Try& attempt, const RetryDecision& decision) {
   } else if (attempt.result.ok()) {
     history.breaker.on_success(attempt.permit, now_ms);
     history.first_token.observe(static_cast<double>(trace.duration_ns) / 1e9);
+    if (const auto proved = capability_of(request_.operation)) {
+      history.last_good_ms[static_cast<size_t>(*proved)].store(now_ms, std::memory_order_relaxed);
+    }
   } else {
     history.breaker.on_abandoned(attempt.permit);
   }
@@ -280,9 +296,14 @@ Task<void> Call::refuse_unserved(const Candidates& tried) {
 Task<void> Call::refuse_failed(Try& last, int64_t asked_wait_ms) {
   const AttemptTrace& trace = trace_.attempts.back();
   trace_.upstream = trace.upstream;
-  if (last.result.end == AttemptEnd::kReply && last.call != nullptr &&
-      !is_gate_fault(last.result.status)) {
-    // The upstream's own words, in the caller's protocol already.
+  // The upstream's own words, in the caller's protocol already.
+  const bool says_why = last.result.end == AttemptEnd::kReply && !is_gate_fault(last.result.status);
+  // So too where it blames the call in a 200, which clients take for an answer.
+  const bool blames_call =
+      last.result.end == AttemptEnd::kReplyError && last.call != nullptr &&
+      last.call->upstream().retry().classify(last.result.attempt()).fault == Fault::kFatal;
+  if (last.call != nullptr && (says_why || blames_call)) {
+    if (blames_call) reply_status_ = http_status(ErrorKind::kInvalidRequest);
     trace_.error = trace.error;
     trace_.error_message = last.result.message;
     co_await relay(*last.call);
@@ -290,6 +311,16 @@ Task<void> Call::refuse_failed(Try& last, int64_t asked_wait_ms) {
   }
   CallError error;
   error.kind = kind_of(last.result.end);
+  const net::Interruption interruption = exchange_.interruption();
+  if (last.result.end == AttemptEnd::kCancelled && interruption != net::Interruption::kNone) {
+    const bool draining = interruption == net::Interruption::kDraining;
+    error.kind = draining ? ErrorKind::kUnavailable : ErrorKind::kTimeout;
+    error.code = cancel_code();
+    error.message = ended_message(interruption);
+    error.retry_after_ms = draining ? 1000 : -1;
+    co_await refuse(error);
+    co_return;
+  }
   error.retry_after_ms = asked_wait_ms;
   if (last.result.end == AttemptEnd::kReply) {
     error.code = "upstream_credential";

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "gateway/form_body.h"
+#include "gateway/prompt_size.h"
 #include "gateway/upstream_request.h"
 
 namespace gatehouse::gateway {
@@ -31,7 +32,7 @@ Call::Call(Worker& worker, net::Exchange& exchange, CallRequest& request)
   trace_.begin_wall_ns = clock.wall_ns() - (steady_ns() - trace_.begin_ns);
   trace_.request_id = time_ordered_id(trace_.begin_wall_ns / 1'000'000);
   trace_.route = exchange.request().path.substr(0, kRouteBytesMax);
-  begin_trace(exchange.request().headers.get("traceparent"), trace_);
+  begin_trace(request.trace, exchange.request().headers.get("traceparent"), trace_);
   traceparent_ = traceparent(trace_);
   if (snapshot_->config.record_bodies) {
     trace_.request_body = request.body.substr(0, snapshot_->config.recorded_body_bytes_max);
@@ -39,6 +40,21 @@ Call::Call(Worker& worker, net::Exchange& exchange, CallRequest& request)
 }
 
 Instant Call::now() const { return {steady_ns(), worker_.gateway.parts().clock.wall_ns()}; }
+
+std::string_view Call::cancel_code() const {
+  switch (exchange_.interruption()) {
+    case net::Interruption::kDraining: return "gate_draining";
+    case net::Interruption::kTooLong: return "exchange_timeout";
+    case net::Interruption::kNone: break;
+  }
+  return "client_left";
+}
+
+Task<void> Call::refuse_unread(CallError error) {
+  // It tries no more than the other refusals whether the store is well again.
+  unrecordable_ = !worker_.journal.writable();
+  co_await refuse(error);
+}
 
 Task<void> Call::run() {
   const bool admitted = co_await admit();
@@ -104,7 +120,7 @@ Task<bool> Call::admit() {
 
 // What the call can cost at most, at the dearest of its targets.
 int64_t Call::worst_cost(bool generates) const {
-  size_t bytes = request_.body.size();
+  size_t bytes = input_tokens_max(request_.body);
   Usage beside_tokens;
   if (request_.form != nullptr) {
     const int64_t length = request_.form->length();
@@ -124,7 +140,7 @@ int64_t Call::worst_cost(bool generates) const {
 }
 
 bool Call::reserve_limits(CallError& refusal) {
-  limit_sets_.push_back(served_->limits);
+  limit_sets_ = {served_->limits, snapshot_->whole_gate};
   if (request_.principal != nullptr) {
     limit_sets_.insert(limit_sets_.begin(), worker_.limits_of(request_.principal));
   }

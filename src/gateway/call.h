@@ -36,6 +36,8 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   Task<void> run();
+  // Refuses a call that could not be read: answered in its protocol and recorded.
+  Task<void> refuse_unread(CallError error);
 
  private:
   using UpstreamCallPtr = std::unique_ptr<UpstreamCall>;
@@ -82,6 +84,8 @@ class Call {
   void keep_reply(std::string_view piece);
   void finish_usage(size_t reply_bytes);
   Instant now() const;
+  // What a call is marked with that ended because nobody waits for it any more.
+  std::string_view cancel_code() const;
 
   Worker& worker_;
   SnapshotPtr snapshot_;
@@ -95,6 +99,7 @@ class Call {
   Reservation reservation_;
   Timeouts timeouts_;
   int64_t total_deadline_ms_ = kNever;
+  int reply_status_ = 0;  // in the place of the upstream's; 0: its own
   bool settled_ = false;
   bool unrecordable_ = false;             // refused because the store cannot take records
   bool reached_model_ = false;            // an upstream worked for it: usage counts

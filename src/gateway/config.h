@@ -18,7 +18,7 @@ enum class UpstreamKind { kOpenAi, kAzureOpenAi, kAnthropic, kHttp };
 struct Timeouts {
   int64_t connect_ms = 5'000;
   int64_t first_byte_ms = 120'000;     // until the reply's head
-  int64_t first_token_ms = 120'000;    // until the first event of a stream
+  int64_t first_token_ms = 120'000;    // until the first event with content
   int64_t between_tokens_ms = 60'000;  // between two events
   int64_t total_ms = 600'000;          // a call with all its attempts; the SDKs' default
 };
@@ -51,8 +51,9 @@ struct HealthConfig {
   std::string path;  // empty: after the kind (/models, …)
   int unhealthy_after = 3;
   int healthy_after = 2;
-  // Probe by a real call of one token: costs money, proves more.
-  bool calls = false;
+  // Probe by calls of one token what its models offer: chat, embeddings. Off: by
+  // its list of models alone.
+  bool calls = true;
 };
 
 // Who the gateway is to an upstream.
@@ -89,10 +90,15 @@ struct TargetConfig {
   int order = 0;  // lower first; higher are fallbacks
 };
 
+// What a model does that a health check can prove by a call of one token.
+enum class Capability { kChat, kEmbeddings };
+
 struct ModelConfig {
   std::string name;  // public name, or a pattern with *
   std::string version;
   std::vector<TargetConfig> targets;
+  // None: after its name, see capabilities_of().
+  std::optional<std::vector<Capability>> offers;
   model::Limits limits;
   bool sticky = false;          // by x-gatehouse-session, else by the conversation's start
   double hedge_percentile = 0;  // 0: off; 0.95: a second attempt after p95 of first-token time
@@ -114,7 +120,14 @@ struct PriceConfig {
   int64_t output_tokens_max = 0;  // what one call can give at most; for reservations
 };
 
+// What the whole gate may spend, over all keys and models, its probes included.
+struct SpendBudget {
+  int64_t daily_nanodollars = 0;  // 0: no limit
+  int64_t monthly_nanodollars = 0;
+};
+
 struct GatewayConfig {
+  SpendBudget budget;
   std::vector<UpstreamConfig> upstreams;
   std::vector<ModelConfig> models;
   std::vector<PriceConfig> prices;  // before the built-in table

@@ -38,7 +38,9 @@ const LimitSetPtr& Worker::limits_of(const model::PrincipalPtr& principal) {
 Result<std::unique_ptr<Gateway>> Gateway::make(const Parts& parts) {
   auto stream = parts.appender.stream(model::Labels{{"stream", std::string(kCallStream)}});
   if (!stream.ok()) return stream.status().with_context("the stream of calls");
-  return std::unique_ptr<Gateway>(new Gateway(parts, *stream));
+  auto probes = parts.appender.stream(model::Labels{{"stream", std::string(kProbeStream)}});
+  if (!probes.ok()) return probes.status().with_context("the stream of probes");
+  return std::unique_ptr<Gateway>(new Gateway(parts, *stream, *probes));
 }
 
 Gateway::~Gateway() = default;
@@ -68,6 +70,10 @@ Result<SnapshotPtr> Gateway::build(const GatewayConfig& config,
     by_name[each.name] = upstream;
     made->upstreams.push_back(std::move(upstream));
   }
+  model::Limits whole;
+  whole.daily_nanodollars = config.budget.daily_nanodollars;
+  whole.monthly_nanodollars = config.budget.monthly_nanodollars;
+  made->whole_gate = parts_.limits.get(LimitScope::kGate, kWholeGate, whole);
   ASSIGN_OR_RETURN(made->router, Router::make(made->config.models));
   for (const RoutePtr& route : made->router.routes()) {
     const ModelConfig& model = route->config();
@@ -133,6 +139,17 @@ Task<void> Gateway::call(Worker& worker, net::Exchange& exchange, CallRequest& r
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+Task<void> Gateway::refuse(Worker& worker, net::Exchange& exchange, CallRequest& request,
+                           const CallError& error) {
+  in_flight_.fetch_add(1, std::memory_order_relaxed);
+  {
+    Call call(worker, exchange, request);
+    CallError answered = error;
+    co_await call.refuse_unread(std::move(answered));
+  }
+  in_flight_.fetch_sub(1, std::memory_order_relaxed);
+}
+
 void Gateway::replay(const model::Record& record) {
   const int64_t tokens =
       record.integer("gen_ai.usage.input_tokens") + record.integer("gen_ai.usage.output_tokens");
@@ -146,6 +163,7 @@ void Gateway::replay(const model::Record& record) {
   if (const auto model = record.text("gatehouse.model"); !model.empty()) {
     parts_.limits.apply(LimitScope::kModel, model, tokens, cost, ended_ns, now);
   }
+  parts_.limits.apply(LimitScope::kGate, kWholeGate, tokens, cost, ended_ns, now);
 }
 
 }  // namespace gatehouse::gateway

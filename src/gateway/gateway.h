@@ -52,6 +52,7 @@ struct Snapshot {
   Router router;
   std::unordered_map<const Route*, ServedModel> models;
   std::vector<std::shared_ptr<Upstream>> upstreams;  // in the order of the configuration
+  LimitSetPtr whole_gate;                            // what every call passes, and its spend
 
   const ServedModel* find(std::string_view model) const;
   // What target `index` of `served` charges for `model`.
@@ -89,7 +90,7 @@ class Gateway {
     LimitRegistry& limits;
     const model::Clock& clock;
   };
-  // kInternal: the store gave no stream for the calls.
+  // kInternal: the store gave no stream for the calls or the probes.
   static Result<std::unique_ptr<Gateway>> make(const Parts& parts);
   ~Gateway();
 
@@ -106,23 +107,33 @@ class Gateway {
   // One call, to its end; on the worker's Loop.
   Task<void> call(Worker& worker, net::Exchange& exchange, CallRequest& request);
 
+  // A call that could not be read, or asks for what makes no sense: answered with
+  // `error`, recorded and counted as the others. `request` holds what is known.
+  Task<void> refuse(Worker& worker, net::Exchange& exchange, CallRequest& request,
+                    const CallError& error);
+
   SnapshotPtr snapshot() const;
   const Parts& parts() const { return parts_; }
   model::StreamId call_stream() const { return call_stream_; }
+  model::StreamId probe_stream() const { return probe_stream_; }
   JournalHealth& journal_health() { return journal_health_; }
   Activity& activity() { return activity_; }
   int64_t calls_in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
 
-  // Replays the record of a call onto the limits; see LimitRegistry::restore.
+  // Replays the record of a call or a probe onto the limits; see LimitRegistry::restore.
   void replay(const model::Record& record);
 
  private:
-  explicit Gateway(const Parts& parts, model::StreamId call_stream)
-      : parts_(parts), call_stream_(call_stream), activity_(parts.clock.wall_ns() / 1'000'000) {}
+  Gateway(const Parts& parts, model::StreamId call_stream, model::StreamId probe_stream)
+      : parts_(parts),
+        call_stream_(call_stream),
+        probe_stream_(probe_stream),
+        activity_(parts.clock.wall_ns() / 1'000'000) {}
   Result<SnapshotPtr> build(const GatewayConfig& config, const Credentials& credentials) const;
 
   Parts parts_;
   model::StreamId call_stream_;
+  model::StreamId probe_stream_;
   JournalHealth journal_health_;
   Activity activity_;
   std::atomic<int64_t> in_flight_{0};

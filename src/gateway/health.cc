@@ -1,5 +1,7 @@
 #include "gateway/health.h"
 
+#include <algorithm>
+
 #include "gateway/upstream_request.h"
 
 namespace gatehouse::gateway {
@@ -11,19 +13,8 @@ constexpr int kRunningMax = 32;   // a thousand dead upstreams must not hold a t
 constexpr double kDegradedRatio = 0.1;  // of calls that fail now
 constexpr int64_t kDegradedCallsMin = 10;
 
-// What a status says of an upstream: empty: well; else what is wrong. 404 and
-// 405 come from servers without a list of models: they are there, and that is
-// what was asked.
-std::string fault_of(int status, std::string_view what) {
-  if (status < 400 || status == 404 || status == 405) return {};
-  if (status == 401 || status == 403) {
-    return "it refuses the gate's credential (status " + std::to_string(status) +
-           "): check the upstream's auth";
-  }
-  if (status == 429) return "it limits the gate's rate (status 429)";
-  return "the check of its " + std::string(what) + " was answered with status " +
-         std::to_string(status);
-}
+// A reply that is read: a list of models or an embedding has some hundred KiB at most.
+constexpr size_t kReplyBytesMax = 1 << 20;
 
 }  // namespace
 
@@ -88,91 +79,132 @@ Task<void> HealthChecker::run(Cancel& cancel) {
   while (running_ > 0) co_await worker_.loop.sleep_for(5);
 }
 
-std::vector<HealthChecker::Probe> HealthChecker::probes_of(const Upstream& upstream) const {
-  const UpstreamConfig& config = upstream.config();
-  CallRequest call;
-  call.family = config.kind == UpstreamKind::kAnthropic ? Family::kAnthropic
-                : config.kind == UpstreamKind::kHttp    ? Family::kHttp
-                                                        : Family::kOpenAi;
-  std::vector<Probe> probes;
-  const auto add = [&](std::string_view method, Operation operation, std::string_view path,
-                       std::string_view model, std::string body, std::string what) {
-    call.operation = operation;
-    call.path = path;
-    probes.push_back({method, upstream_target(config, upstream.base_path(), model, call),
-                      std::move(body), std::move(what)});
-  };
-  if (!config.health.path.empty()) {
-    probes.push_back({"GET", upstream.base_path() + config.health.path, "", "health path"});
-    return probes;
-  }
-  if (config.health.calls && config.kind != UpstreamKind::kHttp) {
-    bool chat = false;
-    bool embeddings = false;
-    for (const RoutePtr& route : worker_.snapshot->router.routes()) {
-      for (const TargetConfig& target : route->config().targets) {
-        if (target.upstream != config.name) continue;
-        const std::string& model = target.model.empty() ? route->config().name : target.model;
-        if (model.find('*') != std::string::npos) continue;
-        std::string quoted;
-        append_json_string(quoted, model);
-        if (model.find("embed") != std::string::npos) {
-          if (std::exchange(embeddings, true)) continue;
-          add("POST", Operation::kEmbeddings, "/embeddings", model,
-              "{\"model\":" + quoted + ",\"input\":\"ping\"}", "embeddings");
-        } else if (!std::exchange(chat, true)) {
-          const bool messages = config.kind == UpstreamKind::kAnthropic;
-          add("POST", messages ? Operation::kMessages : Operation::kChat,
-              messages ? "/messages" : "/chat/completions", model,
-              "{\"model\":" + quoted +
-                  ",\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"ping\"}]}",
-              "chat");
-        }
-      }
-    }
-    if (!probes.empty()) return probes;
-  }
-  if (config.kind == UpstreamKind::kHttp) {
-    add("GET", Operation::kInfer, "/v2/health/ready", "", "", "readiness");
-  } else {
-    add("GET", Operation::kModerations, "/models", "", "", "models");
-  }
-  return probes;
-}
-
 Task<void> HealthChecker::check(std::shared_ptr<Upstream> upstream, Cancel& cancel) {
   ++running_;
-  co_await check_all(upstream, probes_of(*upstream), cancel);
+  co_await check_all(upstream, cancel);
   --running_;
 }
 
-Task<void> HealthChecker::check_all(std::shared_ptr<Upstream> upstream, std::vector<Probe> probes,
-                                    Cancel& cancel) {
-  const int64_t begin_ms = steady_ms();
-  Health found;
-  for (const Probe& probe : probes) {
-    const Status asked = co_await ask(*upstream, probe, cancel);
-    if (cancel.fired()) co_return;
-    if (!asked.ok()) {
-      if (!found.reason.empty()) found.reason += "; ";
-      found.reason += asked.message();
-    }
-  }
-  found.latency_ms = steady_ms() - begin_ms;
-  found.checked_wall_ms = worker_.gateway.parts().clock.wall_ns() / 1'000'000;
-  const HealthState before = upstream->history().health().state;
-  upstream->history().checked(found.reason.empty(), found, upstream->config().health);
-  const Health after = upstream->history().health();
-  if (after.state != before) {
-    log(after.state == HealthState::kHealthy ? Severity::kInfo : Severity::kWarning,
-        "upstream health changed",
-        {{"upstream", upstream->config().name},
-         {"state", name(after.state)},
-         {"reason", after.reason}});
-  }
+// Whether a call that passed has proved of late what the probe would.
+bool HealthChecker::proven(const Upstream& upstream, const Probe& probe) {
+  const Capability kind =
+      probe.operation == Operation::kEmbeddings ? Capability::kEmbeddings : Capability::kChat;
+  const int64_t last_ms = upstream.history().last_good_ms[static_cast<size_t>(kind)].load();
+  return last_ms != 0 && steady_ms() - last_ms < upstream.config().health.interval_ms;
 }
 
-Task<Status> HealthChecker::ask(Upstream& upstream, const Probe& probe, Cancel& cancel) {
+Task<void> HealthChecker::check_all(std::shared_ptr<Upstream> upstream, Cancel& cancel) {
+  const int64_t begin_ms = steady_ms();
+  const SnapshotPtr snapshot = worker_.snapshot;
+  const std::string& name_of = upstream->config().name;
+  const TokenLimit limit = completion_tokens_.contains(name_of) ? TokenLimit::kMaxCompletionTokens
+                                                                : TokenLimit::kMaxTokens;
+  const std::vector<Probe> calls = call_probes(*snapshot, *upstream, limit);
+  std::vector<Asked> all;
+  // What costs nothing is asked where no call is to be made, none can be paid for
+  // or recorded, or one did not tell.
+  bool free_wanted = calls.empty();
+  for (const Probe& probe : calls) {
+    if (proven(*upstream, probe)) continue;
+    Asked asked = co_await pay_and_ask(*upstream, probe, *snapshot, cancel);
+    if (cancel.fired()) co_return;
+    free_wanted = free_wanted || !asked.sent || asked.verdict == ProbeVerdict::kUnclear;
+    all.push_back(std::move(asked));
+  }
+  if (free_wanted) {
+    const Probe probe = free_probe(*upstream);
+    Asked asked = co_await ask(*upstream, probe, cancel);
+    if (cancel.fired()) co_return;
+    all.push_back(std::move(asked));
+  }
+  conclude(*upstream, all, steady_ms() - begin_ms);
+}
+
+// Joins what was asked to the upstream's state.
+void HealthChecker::conclude(Upstream& upstream, const std::vector<Asked>& all, int64_t took_ms) {
+  Health found;
+  for (const Asked& asked : all) {
+    if (asked.verdict != ProbeVerdict::kFault) continue;
+    if (!found.reason.empty()) found.reason += "; ";
+    found.reason += asked.fault;
+  }
+  const Health before = upstream.history().health();
+  found.latency_ms = all.empty() ? before.latency_ms : took_ms;
+  found.checked_wall_ms = worker_.gateway.parts().clock.wall_ns() / 1'000'000;
+  upstream.history().checked(found.reason.empty(), found, upstream.config().health);
+  const Health after = upstream.history().health();
+  if (after.state == before.state) return;
+  log(after.state == HealthState::kHealthy ? Severity::kInfo : Severity::kWarning,
+      "upstream health changed",
+      {{"upstream", upstream.config().name},
+       {"state", name(after.state)},
+       {"reason", after.reason}});
+}
+
+// A call costs money: the gate's budget must have room for it, and the log for
+// its record. It is billed to no key and no model.
+Task<HealthChecker::Asked> HealthChecker::pay_and_ask(Upstream& upstream, const Probe& probe,
+                                                      const Snapshot& snapshot, Cancel& cancel) {
+  Asked asked;
+  if (snapshot.config.record_calls && !worker_.journal.writable()) co_return asked;
+  const model::Clock& clock = worker_.gateway.parts().clock;
+  constexpr int64_t kOutputTokensMax = 16;  // what a probe in newer terms asks for
+  LimitEstimate estimate;
+  estimate.nanodollars = probe.price->upper_bound(probe.body.size(), kOutputTokensMax, 1, {});
+  Admission admission =
+      reserve({&snapshot.whole_gate, 1}, estimate, {steady_ns(), clock.wall_ns()});
+  if (!admission.ok()) co_return asked;
+  const int64_t begin_ns = steady_ns();
+  const int64_t begin_wall_ns = clock.wall_ns();
+  asked = co_await ask(upstream, probe, cancel);
+  Cost cost;
+  if (asked.status > 0 && asked.status < 400) {
+    if (!asked.usage.reported) estimate_usage(asked.usage, probe.body.size(), 1);
+    cost = probe.price->cost(asked.usage, asked.usage.service_tier);
+  }
+  admission.reservation().settle(0, cost.nanodollars, {steady_ns(), clock.wall_ns()});
+  const ProbeRecord record(upstream.config().name, probe.model, probe.operation, begin_wall_ns,
+                           steady_ns() - begin_ns, asked.status,
+                           asked.verdict == ProbeVerdict::kFault ? "probe_failed" : "", asked.fault,
+                           asked.usage, cost);
+  if (snapshot.config.record_calls) {
+    const model::Record view = record.view();
+    const Status stored = co_await worker_.journal.append(worker_.gateway.probe_stream(), view);
+    (void)stored;  // the journal says so, and the next probe is a free one
+  }
+  count(upstream, probe, asked, cost);
+  co_return asked;
+}
+
+void HealthChecker::count(const Upstream& upstream, const Probe& probe, const Asked& asked,
+                          const Cost& cost) {
+  model::Registry& registry = worker_.gateway.parts().registry;
+  const model::Labels labels{{"gatehouse_upstream", upstream.config().name},
+                             {"gen_ai_operation_name", std::string(name(probe.operation))}};
+  const char* outcome = asked.verdict == ProbeVerdict::kFault ? "failed" : "ok";
+  registry
+      .counter("gatehouse_probe_calls", "Calls of one token that health checks made",
+               labels.with("outcome", outcome))
+      .add();
+  registry.counter("gatehouse_probe_cost_dollars", "What probes cost, in US dollars", labels)
+      .add(static_cast<double>(cost.nanodollars) / 1e9);
+}
+
+Task<HealthChecker::Asked> HealthChecker::ask(Upstream& upstream, const Probe& probe,
+                                              Cancel& cancel) {
+  Asked asked;
+  asked.sent = true;
+  const Status done = co_await exchange(upstream, probe, cancel, asked);
+  if (!done.ok()) {
+    asked.verdict = ProbeVerdict::kFault;
+    asked.fault = done.message();
+  }
+  co_return asked;
+}
+
+// What the probe asks, and what its reply says; an error: there was none.
+Task<Status> HealthChecker::exchange(Upstream& upstream, const Probe& probe, Cancel& cancel,
+                                     Asked& asked) {
   const int64_t deadline_ms = steady_ms() + upstream.config().health.timeout_ms;
   model::Credential::Header credential;
   const bool with_credential = upstream.credential() != nullptr;
@@ -200,11 +232,22 @@ Task<Status> HealthChecker::ask(Upstream& upstream, const Probe& probe, Cancel& 
   if (!sent.ok()) co_return sent;
   Result<const net::ResponseHead*> head = co_await call.read_head(deadline_ms);
   if (!head.ok()) co_return head.status();
-  std::string fault = fault_of((*head)->status, probe.what);
-  if (!fault.empty()) co_return unavailable(std::move(fault));
-  constexpr size_t kReplyBytesMax = 1 << 20;  // a list of models has some hundred KiB at most
+  asked.status = (*head)->status;
+  asked.verdict = judge(probe, asked.status, asked.fault);
   Result<std::string_view> body = co_await call.read_all(kReplyBytesMax, deadline_ms);
-  if (!body.ok() && body.status().code() != Code::kResourceExhausted) co_return body.status();
+  if (!body.ok()) {
+    const bool long_list = body.status().code() == Code::kResourceExhausted && !probe.is_call();
+    co_return long_list || asked.status >= 400 ? Status{} : body.status();
+  }
+  if (!probe.is_call()) co_return Status{};
+  if (wants_completion_tokens(asked.status, *body)) {
+    completion_tokens_.insert(upstream.config().name);
+  }
+  const bool json = read_usage(probe.operation, *body, asked.usage);
+  if (asked.status < 400 && (!json || asked.usage.failed())) {
+    co_return unavailable("its " + std::string(probe.what) + " with model " + probe.model +
+                          " is answered with an error");
+  }
   co_return Status{};
 }
 

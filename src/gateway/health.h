@@ -1,16 +1,20 @@
 // HealthChecker: asks each upstream at its interval whether it is there, and
 // joins the answer with what passing calls show.
 //
-// A check lists the upstream's models (GET), which costs nothing and proves
-// connection and credential. With `health.calls` it makes real calls of one
-// token instead: a chat, and an embedding where the upstream serves both.
+// A check makes a call of one token for each thing that the upstream's models
+// offer, a chat and an embedding, unless a call that just passed has proved the
+// same (probe.h). Such a call is paid from the gate's budget, billed to no key,
+// and recorded in the stream of probes. Where none is to be made, the list of
+// models is asked for.
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "gateway/gateway.h"
+#include "gateway/probe.h"
 
 namespace gatehouse::gateway {
 
@@ -27,21 +31,28 @@ class HealthChecker {
   Task<void> run(Cancel& cancel);
 
  private:
-  struct Probe {
-    std::string_view method;
-    std::string target;
-    std::string body;
-    std::string what;  // "models", "chat", "embeddings"
+  // What came of one probe.
+  struct Asked {
+    bool sent = false;  // false: it was not to be paid for, or not to be recorded
+    ProbeVerdict verdict = ProbeVerdict::kWell;
+    std::string fault;  // for a person
+    int status = 0;     // 0: no reply
+    Usage usage;
   };
   static void eject_outliers(const Snapshot& snapshot, int64_t now_ms);
+  static bool proven(const Upstream& upstream, const Probe& probe);
   Task<void> check(std::shared_ptr<Upstream> upstream, Cancel& cancel);
-  Task<void> check_all(std::shared_ptr<Upstream> upstream, std::vector<Probe> probes,
-                       Cancel& cancel);
-  Task<Status> ask(Upstream& upstream, const Probe& probe, Cancel& cancel);
-  std::vector<Probe> probes_of(const Upstream& upstream) const;
+  Task<void> check_all(std::shared_ptr<Upstream> upstream, Cancel& cancel);
+  Task<Asked> pay_and_ask(Upstream& upstream, const Probe& probe, const Snapshot& snapshot,
+                          Cancel& cancel);
+  Task<Asked> ask(Upstream& upstream, const Probe& probe, Cancel& cancel);
+  Task<Status> exchange(Upstream& upstream, const Probe& probe, Cancel& cancel, Asked& asked);
+  void conclude(Upstream& upstream, const std::vector<Asked>& all, int64_t took_ms);
+  void count(const Upstream& upstream, const Probe& probe, const Asked& asked, const Cost& cost);
 
   Worker& worker_;
-  std::map<std::string, int64_t> due_ms_;  // by upstream name
+  std::map<std::string, int64_t> due_ms_;    // by upstream name
+  std::set<std::string> completion_tokens_;  // upstreams that want the newer member
   int running_ = 0;
 };
 

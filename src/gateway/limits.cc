@@ -213,7 +213,14 @@ void Budget::restore(const Saved& saved, int64_t wall_ns) {
 
 // ---- LimitSet
 
-std::string_view name(LimitScope scope) { return scope == LimitScope::kKey ? "key" : "model"; }
+std::string_view name(LimitScope scope) {
+  switch (scope) {
+    case LimitScope::kKey: return "key";
+    case LimitScope::kModel: return "model";
+    case LimitScope::kGate: return "gate";
+  }
+  return "";
+}
 
 std::string_view name(LimitKind kind) {
   switch (kind) {
@@ -307,8 +314,12 @@ std::unique_ptr<LimitRefusal> refusal(const LimitSet& set, LimitKind kind) {
   out->scope = set.scope();
   out->kind = kind;
   out->limit_name = set.name();
-  out->message = set.scope() == LimitScope::kKey ? "Key '" : "Model '";
-  out->message += set.name() + "' ";
+  if (set.scope() == LimitScope::kGate) {
+    out->message = "The gate, over all keys, ";
+  } else {
+    out->message = set.scope() == LimitScope::kKey ? "Key '" : "Model '";
+    out->message += set.name() + "' ";
+  }
   return out;
 }
 
@@ -348,7 +359,9 @@ std::unique_ptr<LimitRefusal> refuse_money(const LimitSet& set, Budget::Refusal 
   const int64_t spent =
       daily ? set.budget.spent_today(wall_ns) : set.budget.spent_this_month(wall_ns);
   const std::string of = std::string(daily ? "daily" : "monthly") + " budget of " + dollars(limit);
-  const std::string raise = "an operator can raise " + std::string(name(out->kind)) + ".";
+  const std::string raise = std::string("an operator can raise ") +
+                            (set.scope() == LimitScope::kGate ? "budget." : "") +
+                            std::string(name(out->kind)) + ".";
   if (amount > limit) {
     out->message += "has a " + of + ", and this call could cost " + dollars(amount) +
                     ". Lower its max_tokens, or " + raise;
@@ -495,16 +508,6 @@ LimitSetPtr LimitRegistry::get(LimitScope scope, std::string_view name,
   return set;
 }
 
-LimitRegistry::Spent LimitRegistry::spent(LimitScope scope, int64_t wall_ns) const {
-  const std::shared_lock lock(mutex_);
-  Spent out;
-  for (const auto& [name, set] : map(scope)) {
-    out.today += set->budget.spent_today(wall_ns);
-    out.this_month += set->budget.spent_this_month(wall_ns);
-  }
-  return out;
-}
-
 void LimitRegistry::erase(LimitScope scope, std::string_view name) {
   const std::unique_lock lock(mutex_);
   if (const auto at = map(scope).find(name); at != map(scope).end()) map(scope).erase(at);
@@ -547,7 +550,8 @@ void put_set(std::string& out, const LimitSet& set, int64_t steady_ns) {
 bool get_set(std::string_view& in, SavedSet& out) {
   uint64_t scope;
   uint64_t length;
-  if (!get_varint(in, scope) || scope > 1 || !get_varint(in, length) || length > in.size()) {
+  if (!get_varint(in, scope) || scope >= kLimitScopes || !get_varint(in, length) ||
+      length > in.size()) {
     return false;
   }
   out.scope = static_cast<LimitScope>(scope);
@@ -566,7 +570,9 @@ std::string LimitRegistry::snapshot(const Instant& now, uint64_t position) const
   put_signed(out, now.wall_ns);
   put_varint(out, position);
   const std::shared_lock lock(mutex_);
-  put_varint(out, maps_[0].size() + maps_[1].size());
+  size_t count = 0;
+  for (const Map& sets : maps_) count += sets.size();
+  put_varint(out, count);
   for (const Map& sets : maps_) {
     for (const auto& [key, set] : sets) put_set(out, *set, now.steady_ns);
   }

@@ -1,4 +1,4 @@
-// Limits of a key or a model: requests and tokens a minute, concurrent calls,
+// Limits of a key, a model or the whole gate: requests and tokens a minute, concurrent calls,
 // money a day and a month; exact under any number of threads.
 //
 // The principle: money reserves the worst case (so it is never overspent), rate
@@ -130,14 +130,17 @@ class Budget {
   mutable std::mutex roll_mutex_;
 };
 
-enum class LimitScope : uint8_t { kKey, kModel };
-std::string_view name(LimitScope scope);  // "key", "model"
+// kGate: the one set that every call passes, named kWholeGate.
+enum class LimitScope : uint8_t { kKey, kModel, kGate };
+inline constexpr size_t kLimitScopes = 3;
+inline constexpr std::string_view kWholeGate = "gate";
+std::string_view name(LimitScope scope);  // "key", "model", "gate"
 
 enum class LimitKind : uint8_t { kRequests, kTokens, kConcurrent, kDailyMoney, kMonthlyMoney };
 // "requests_per_minute", "tokens_per_minute", "concurrent", "daily_usd", "monthly_usd"
 std::string_view name(LimitKind kind);
 
-// The four limits of one key or one model, and its state.
+// The limits of one key, one model or the whole gate, and their state.
 class LimitSet {
  public:
   LimitSet(LimitScope scope, std::string name, const model::Limits& limits);
@@ -166,7 +169,7 @@ struct LimitEstimate {
 struct LimitRefusal {
   LimitScope scope = LimitScope::kKey;
   LimitKind kind = LimitKind::kRequests;
-  std::string limit_name;       // the key's id or the model's name
+  std::string limit_name;       // the key's id, the model's name, or kWholeGate
   int64_t retry_after_ms = -1;  // < 0: waiting does not help
   std::string message;          // for a person, with a next step
   bool money() const { return kind == LimitKind::kDailyMoney || kind == LimitKind::kMonthlyMoney; }
@@ -176,7 +179,7 @@ struct LimitRefusal {
 // everything back, as if the call had never been.
 class Reservation {
  public:
-  static constexpr size_t kSetsMax = 4;  // a key and a model; room for a user and a team
+  static constexpr size_t kSetsMax = 4;  // a key, a model, the gate; room for a team
 
   Reservation() = default;
   Reservation(Reservation&& other) noexcept { *this = std::move(other); }
@@ -234,11 +237,6 @@ class LimitRegistry {
   // The set, made on first sight; its limits become `limits` where they differ.
   LimitSetPtr get(LimitScope scope, std::string_view name, const model::Limits& limits);
   LimitSetPtr find(LimitScope scope, std::string_view name) const;  // null: none
-  // Over all sets of the scope.
-  struct Spent {
-    int64_t today = 0, this_month = 0;  // nanodollars
-  };
-  Spent spent(LimitScope scope, int64_t wall_ns) const;
   // A key that was revoked, a model that is gone.
   void erase(LimitScope scope, std::string_view name);
 
@@ -265,7 +263,7 @@ class LimitRegistry {
   const Map& map(LimitScope scope) const { return maps_[static_cast<size_t>(scope)]; }
 
   mutable std::shared_mutex mutex_;
-  std::array<Map, 2> maps_;
+  std::array<Map, kLimitScopes> maps_;
 };
 
 }  // namespace gatehouse::gateway

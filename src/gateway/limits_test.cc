@@ -17,7 +17,7 @@ constexpr int64_t kSecondNs = 1'000'000'000;
 class LimitDriver : public CaseDriver {
  public:
   std::string run(const Step& step) override {
-    if (step.verb == "key" || step.verb == "model") return configure(step);
+    if (step.verb == "key" || step.verb == "model" || step.verb == "gate") return configure(step);
     if (step.verb == "clock") {
       start_ns_ = parse_time_ns(step.rest).value();
       return "";
@@ -51,7 +51,9 @@ class LimitDriver : public CaseDriver {
 
  private:
   static LimitScope scope(std::string_view word) {
-    return word == "key" ? LimitScope::kKey : LimitScope::kModel;
+    return word == "key"    ? LimitScope::kKey
+           : word == "gate" ? LimitScope::kGate
+                            : LimitScope::kModel;
   }
   Instant instant(int64_t ms) const {
     // Clocks of a machine that has been up for an hour.

@@ -64,4 +64,17 @@ std::string_view name(ErrorKind kind) {
   return "internal";
 }
 
+std::string ended_message(net::Interruption why) {
+  switch (why) {
+    case net::Interruption::kDraining:
+      return "the gate is about to end and could not wait for this call (server.drain); the answer "
+             "is incomplete, try again";
+    case net::Interruption::kTooLong:
+      return "the call took longer than the gate allows (server.limits.total_timeout); the answer "
+             "is incomplete";
+    case net::Interruption::kNone: break;
+  }
+  return {};
+}
+
 }  // namespace gatehouse::gateway

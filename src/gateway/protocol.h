@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "model/principal.h"
+#include "net/exchange.h"
 #include "net/http.h"
 #include "wire/json_edit.h"
 
@@ -58,6 +59,9 @@ struct CallError {
   int64_t retry_after_ms = -1;  // < 0: unknown
   std::string_view request_id;
 };
+
+// For a caller whose call the gate has ended itself; empty: it has not.
+std::string ended_message(net::Interruption why);
 
 class FormBody;
 
@@ -114,7 +118,7 @@ struct CallRequest {
   std::string service_tier;
   std::string_view conversation;  // raw JSON of the messages, for sticky routes
 
-  std::string_view session, user, metadata;  // x-gatehouse-* request headers
+  std::string_view trace, session, user, metadata;  // x-gatehouse-* request headers
 };
 
 }  // namespace gatehouse::gateway

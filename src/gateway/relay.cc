@@ -19,6 +19,9 @@ namespace {
 // A proxy between client and gate must not gather a stream's events.
 constexpr net::Header kNoBuffering = {"x-accel-buffering", "no"};
 
+// Events that are gathered into one write, at most: what one read can have brought.
+constexpr size_t kWriteBytes = 64 << 10;
+
 // How long the end of a body may take after its terminal event, for the
 // connection to serve another call.
 constexpr int64_t kLingerMs = 100;
@@ -101,7 +104,7 @@ void Call::keep_reply(std::string_view piece) {
 }
 
 Task<void> Call::relay(UpstreamCall& from) {
-  trace_.status = from.head().status;
+  trace_.status = reply_status_ != 0 ? reply_status_ : from.head().status;
   if (from.event_stream()) {
     co_await relay_events(from);
   } else if (from.whole()) {
@@ -135,7 +138,7 @@ Task<void> Call::relay_whole(UpstreamCall& from) {
   headers.reserve(24);
   reply_headers(&from, headers);
   net::Reply reply;
-  reply.status = from.head().status;
+  reply.status = trace_.status;
   reply.headers = headers;
   reply.body = body;
   const Status sent = co_await exchange_.reply(reply);
@@ -163,7 +166,7 @@ Task<void> Call::relay_pieces(UpstreamCall& from) {
     Result<std::string_view> piece = co_await from.read_some(timeouts_.between_tokens_ms);
     trace_.upstream_ns += steady_ns() - begin_ns;
     if (!piece.ok()) {
-      trace_.error = piece.status().code() == Code::kCancelled ? "client_left" : "reply_cut";
+      trace_.error = piece.status().code() == Code::kCancelled ? cancel_code() : "reply_cut";
       trace_.error_message = piece.status().message();
       break;
     }
@@ -174,7 +177,7 @@ Task<void> Call::relay_pieces(UpstreamCall& from) {
     if (json) capture.feed(last);
     keep_reply(last);
   }
-  if (!sent.ok() && trace_.error.empty()) trace_.error = "client_left";
+  if (!sent.ok() && trace_.error.empty()) trace_.error = cancel_code();
   if (reached_model_) {
     read_usage_object(request_.operation, capture.value("usage"), trace_.usage);
     trace_.usage.model = wire::json_string(capture.value("model")).value_or("");
@@ -242,14 +245,21 @@ Task<void> Call::relay_events(UpstreamCall& from) {
       if (!sent.ok()) break;
     }
     const int64_t begin_ns = steady_ns();
-    Result<std::string_view> piece = co_await from.read_some(timeouts_.between_tokens_ms);
+    const bool first_due = trace_.first_token_ns == 0;
+    const int64_t first_token_ms = from.first_token_deadline_ms() - steady_ms();
+    const int64_t patience_ms = first_due ? std::min(first_token_ms, timeouts_.between_tokens_ms)
+                                          : timeouts_.between_tokens_ms;
+    Result<std::string_view> piece = co_await from.read_some(std::max<int64_t>(0, patience_ms));
     trace_.upstream_ns += steady_ns() - begin_ns;
     if (!piece.ok()) {
       const Code code = piece.status().code();
-      trace_.error = code == Code::kCancelled            ? "client_left"
-                     : code != Code::kDeadlineExceeded   ? "stream_cut"
-                     : steady_ms() >= total_deadline_ms_ ? name(AttemptEnd::kTotalTimeout)
-                                                         : name(AttemptEnd::kIdleTimeout);
+      const int64_t now_ms = steady_ms();
+      trace_.error = code == Code::kCancelled          ? cancel_code()
+                     : code != Code::kDeadlineExceeded ? "stream_cut"
+                     : now_ms >= total_deadline_ms_    ? name(AttemptEnd::kTotalTimeout)
+                     : first_due && now_ms >= from.first_token_deadline_ms()
+                         ? name(AttemptEnd::kFirstTokenTimeout)
+                         : name(AttemptEnd::kIdleTimeout);
       trace_.error_message = piece.status().message();
       break;
     }
@@ -259,8 +269,14 @@ Task<void> Call::relay_events(UpstreamCall& from) {
       break;
     }
     more = take_events(parser, usage, *piece, out, last);
+    // What has come already goes out in the same write; nothing is waited for.
+    while (more && out.size() < kWriteBytes) {
+      const std::string_view ready = from.read_ready();
+      if (ready.empty()) break;
+      more = take_events(parser, usage, ready, out, last);
+    }
   }
-  if (!sent.ok() && trace_.error.empty()) trace_.error = "client_left";
+  if (!sent.ok() && trace_.error.empty()) trace_.error = cancel_code();
   trace_.usage = usage.usage();
   if (!trace_.usage.reported) {
     estimate_usage(trace_.usage, request_.body.size(), usage.output_bytes());
@@ -286,9 +302,12 @@ Task<void> Call::cut_stream(UpstreamCall& from) {
     CallError error;
     error.kind = ErrorKind::kUpstream;
     error.code = trace_.error;
-    error.message = "upstream " + from.upstream().config().name +
-                    " did not finish its stream: " + trace_.error_message +
-                    "; the answer is incomplete";
+    error.message = ended_message(exchange_.interruption());
+    if (error.message.empty()) {
+      error.message = "upstream " + from.upstream().config().name +
+                      " did not finish its stream: " + trace_.error_message +
+                      "; the answer is incomplete";
+    }
     error.request_id = trace_.request_id;
     const std::string event = request_.dialect->error_event(error);
     const Status sent = co_await exchange_.write(event);

@@ -22,6 +22,7 @@ std::string_view name(AttemptEnd end) {
     case AttemptEnd::kBadReply: return "bad_reply";
     case AttemptEnd::kStreamCut: return "stream_cut";
     case AttemptEnd::kStreamError: return "stream_error";
+    case AttemptEnd::kReplyError: return "reply_error";
     case AttemptEnd::kCancelled: return "cancelled";
     case AttemptEnd::kRefusedHere: return "refused_here";
   }
@@ -140,11 +141,12 @@ RetryPolicy::RetryPolicy(const RetryConfig& config) : config_(config) {}
 Classification RetryPolicy::classify(const Attempt& attempt) const {
   switch (attempt.end) {
     case AttemptEnd::kReply: return classify_reply(attempt, config_.statuses);
-    case AttemptEnd::kStreamError: {
+    case AttemptEnd::kStreamError:
+    case AttemptEnd::kReplyError: {
       if (const CodeMeaning* known = meaning(attempt.error_code)) {
         return {known->fault, known->code, known->upstream_failed};
       }
-      return {Fault::kRetryable, "stream_error", true};
+      return {Fault::kRetryable, name(attempt.end), true};
     }
     case AttemptEnd::kTotalTimeout: return {Fault::kFatal, name(attempt.end), true};
     case AttemptEnd::kCancelled: return {Fault::kFatal, name(attempt.end), false};
@@ -174,7 +176,8 @@ RetryDecision RetryPolicy::decide(const Attempt& attempt, int retries_made, doub
   bool elsewhere = here || out.cause.fault == Fault::kElsewhere;
   const std::string_view asked = trim(attempt.should_retry);
   // The upstream knows its own mind; nobody overrules the caller's leaving.
-  if (attempt.end == AttemptEnd::kReply || attempt.end == AttemptEnd::kStreamError) {
+  if (attempt.end == AttemptEnd::kReply || attempt.end == AttemptEnd::kStreamError ||
+      attempt.end == AttemptEnd::kReplyError) {
     if (equal_ignoring_case(asked, "true")) here = elsewhere = true;
     if (equal_ignoring_case(asked, "false")) here = false;
   }

@@ -26,7 +26,8 @@ enum class AttemptEnd : uint8_t {
   kTotalTimeout,  // the call's whole time is up: never retried
   kBadReply,      // not HTTP, a framing error, too large a head
   kStreamCut,     // a stream that ended without its terminal event
-  kStreamError,   // an error inside a 200; `error_code` says which
+  kStreamError,   // an error inside a stream with a 200; `error_code` says which
+  kReplyError,    // an error object in a 200 that is no stream; as above
   kCancelled,     // the caller left
   kRefusedHere,   // never sent: breaker open, no connection free, no credential
 };
@@ -34,7 +35,7 @@ std::string_view name(AttemptEnd end);  // "connect_timeout", ...: for records a
 
 struct Attempt {
   AttemptEnd end = AttemptEnd::kReply;
-  int status = 0;                // kReply, kStreamError
+  int status = 0;                // kReply, kStreamError, kReplyError
   std::string_view error_code;   // of the reply's or the event's error: its code, else its type
   std::string_view retry_after;  // header values; empty: absent
   std::string_view retry_after_ms;

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "wire/json.h"
 
 namespace gatehouse::gateway {
@@ -112,6 +113,7 @@ CallRecord::CallRecord(const CallRequest& call, const CallTrace& trace) : trace_
   if (call.stream) add("gen_ai.request.stream", true);
   add_usage(trace);
   add_times(trace);
+  text("gatehouse.trace", call.trace);
   text("session.id", call.session);
   text("user.id", call.user);
   text("gatehouse.metadata", call.metadata);
@@ -153,7 +155,52 @@ model::Record CallRecord::view() const {
   return record;
 }
 
-void begin_trace(std::string_view traceparent, CallTrace& trace) {
+ProbeRecord::ProbeRecord(std::string_view upstream, std::string_view model, Operation operation,
+                         int64_t begin_wall_ns, int64_t duration_ns, int status,
+                         std::string_view error, std::string_view message, const Usage& usage,
+                         const Cost& cost)
+    : begin_wall_ns_(begin_wall_ns), failed_(!error.empty()) {
+  const auto add = [this](std::string_view name, model::Value value) {
+    attributes_[count_++] = {name, value};
+  };
+  add("gen_ai.operation.name", name(operation));
+  add("gen_ai.request.model", model);
+  add("gatehouse.upstream", upstream);
+  add("gatehouse.probe", true);
+  add("http.response.status_code", int64_t{status});
+  if (failed_) add("error.type", error);
+  if (!message.empty()) add("error.message", message);
+  add("gen_ai.usage.input_tokens", usage.input_tokens);
+  add("gen_ai.usage.output_tokens", usage.output_tokens);
+  add("gatehouse.cost_nanousd", cost.nanodollars);
+  add("gatehouse.priced", cost.priced);
+  add("gatehouse.duration_s", seconds(duration_ns));
+}
+
+model::Record ProbeRecord::view() const {
+  model::Record record;
+  record.time_ns = begin_wall_ns_;
+  record.severity = failed_ ? Severity::kWarning : Severity::kInfo;
+  record.attributes = std::span(attributes_).first(count_);
+  return record;
+}
+
+namespace {
+
+// What a text of the caller's stands for as a trace id; empty: no text.
+std::string own_trace_id(std::string_view text) {
+  if (text.empty()) return {};
+  std::string digits = to_lower(text);
+  std::erase(digits, '-');
+  if (digits.size() == 32 && is_hex(digits) && digits.find_first_not_of('0') != std::string::npos) {
+    return digits;
+  }
+  return hex_encode(sha256(text).substr(0, 16));
+}
+
+}  // namespace
+
+void begin_trace(std::string_view own, std::string_view traceparent, CallTrace& trace) {
   // version "-" trace-id "-" parent-id "-" flags
   const bool valid = traceparent.size() >= 55 && traceparent[2] == '-' && traceparent[35] == '-' &&
                      traceparent[52] == '-' && is_hex(traceparent.substr(0, 2)) &&
@@ -161,7 +208,9 @@ void begin_trace(std::string_view traceparent, CallTrace& trace) {
                      is_hex(traceparent.substr(36, 16)) &&
                      traceparent.substr(3, 32).find_first_not_of('0') != std::string_view::npos &&
                      traceparent.substr(36, 16).find_first_not_of('0') != std::string_view::npos;
-  if (valid) {
+  if (!own.empty()) {
+    trace.trace_id = own_trace_id(own);
+  } else if (valid) {
     trace.trace_id = traceparent.substr(3, 32);
     trace.parent_span_id = traceparent.substr(36, 16);
   } else {

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/price.h"
 #include "gateway/protocol.h"
 #include "gateway/usage.h"
 #include "model/metrics.h"
@@ -59,6 +60,8 @@ struct CallTrace {
 
 // The stream that call records go to.
 inline constexpr std::string_view kCallStream = "calls";
+// Calls that the gate makes itself, to find out how an upstream is.
+inline constexpr std::string_view kProbeStream = "probes";
 
 // The record of a call. Views into `call`, `trace` and itself.
 class CallRecord {
@@ -82,9 +85,29 @@ class CallRecord {
   size_t count_ = 0;
 };
 
-// The W3C traceparent of a request: takes its trace id, or makes one, and a new
-// span id. https://www.w3.org/TR/trace-context/
-void begin_trace(std::string_view traceparent, CallTrace& trace);
+// The record of a probe. Views into what it was made of.
+class ProbeRecord {
+ public:
+  ProbeRecord(std::string_view upstream, std::string_view model, Operation operation,
+              int64_t begin_wall_ns, int64_t duration_ns, int status, std::string_view error,
+              std::string_view message, const Usage& usage, const Cost& cost);
+  ProbeRecord(const ProbeRecord&) = delete;
+  ProbeRecord& operator=(const ProbeRecord&) = delete;
+
+  model::Record view() const;
+
+ private:
+  int64_t begin_wall_ns_;
+  bool failed_;
+  std::array<model::Attribute, 12> attributes_;
+  size_t count_ = 0;
+};
+
+// The trace of a call, and a new span id. `own`, where the caller sent one in
+// x-gatehouse-trace, goes before the W3C traceparent: 32 hex digits or a UUID are
+// the trace id, any other text stands for one, so that calls of one text share a
+// trace. Without both a new one is made. https://www.w3.org/TR/trace-context/
+void begin_trace(std::string_view own, std::string_view traceparent, CallTrace& trace);
 std::string traceparent(const CallTrace& trace);
 
 // The metrics of calls, with the handles of each combination of labels kept, so

@@ -26,8 +26,13 @@ void publish(const std::shared_ptr<UpstreamHistory>& history, const std::string&
   };
   gauge("gatehouse_breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open",
         [](UpstreamHistory& h) { return static_cast<int>(h.breaker.state(steady_ms())); });
-  gauge("gatehouse_breaker_opened", "How often the circuit breaker has opened",
-        [](UpstreamHistory& h) { return h.breaker.opened_total(); });
+  // 0 again once a reload has dropped the upstream: a reset, as counters have them.
+  registry.counter_from(
+      "gatehouse_breaker_opened", "How often the circuit breaker has opened",
+      {{"gatehouse_upstream", upstream}}, [weak = std::weak_ptr(history)] {
+        const auto alive = weak.lock();
+        return alive == nullptr ? 0.0 : static_cast<double>(alive->breaker.opened_total());
+      });
   gauge("gatehouse_upstream_ejected", "1 while left out as worse than its peers",
         [](UpstreamHistory& h) { return h.breaker.ejected(steady_ms()) ? 1 : 0; });
   gauge("gatehouse_upstream_health", "Last check: 0 unknown, 1 healthy, 2 degraded, 3 unhealthy",

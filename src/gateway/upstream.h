@@ -38,6 +38,8 @@ struct UpstreamHistory {
   RetryBudget retries;
   std::atomic<int64_t> in_flight{0};
   std::atomic<int64_t> last_call_wall_ms{0};
+  // Steady: when a call of this kind last went well here, by Capability; 0: never.
+  std::array<std::atomic<int64_t>, 2> last_good_ms{};
   model::Histogram& first_token;  // seconds, of replies that succeeded
   model::Counter& attempts;
   model::Counter& failures;

@@ -16,6 +16,10 @@ namespace {
 // that a cut one can be tried again. Chat replies are a few KiB.
 constexpr size_t kHeldBytesMax = 64 << 10;
 
+// How long events without content are held back while more of them come: a
+// client that waits for pings gives up after some tens of seconds.
+constexpr int64_t kHeldMsMax = 10'000;
+
 bool is_event_stream(const net::ResponseHead& head) {
   const std::string_view type = head.headers.get("content-type");
   return equal_ignoring_case(trim(type.substr(0, type.find(';'))), "text/event-stream");
@@ -144,22 +148,38 @@ Task<UpstreamResult> UpstreamCall::open(const CallRequest& call, const net::Head
   if (head_ == nullptr) co_return result;
   event_stream_ = head_->status < 300 && is_event_stream(*head_);
   if (event_stream_) {
-    result = co_await hold_first_event(call);
+    result = co_await hold_first_content(call);
   } else {
     result = co_await hold_body();
+    if (result.end == AttemptEnd::kReply && head_->status < 300) find_error(call, result);
   }
   result.status = head_->status;
   if (result.end == AttemptEnd::kReply && head_->status >= 400) read_error(call, result);
+  if (!result.ok()) {
+    result.retry_after = head_->headers.get("retry-after");
+    result.retry_after_ms = head_->headers.get("retry-after-ms");
+    result.should_retry = head_->headers.get("x-should-retry");
+  }
   co_return result;
 }
 
 void UpstreamCall::read_error(const CallRequest& call, UpstreamResult& result) const {
   result.message = "it answered " + std::to_string(head_->status);
-  result.retry_after = head_->headers.get("retry-after");
-  result.retry_after_ms = head_->headers.get("retry-after-ms");
-  result.should_retry = head_->headers.get("x-should-retry");
   Usage reply;
   read_usage(call.operation, held_, reply);
+  result.error_code = reply.error_code.empty() ? reply.error_type : reply.error_code;
+}
+
+// An error object in a 200. Only where the protocol has one: a classic model may
+// call a part of its answer so.
+void UpstreamCall::find_error(const CallRequest& call, UpstreamResult& result) const {
+  if (call.family == Family::kHttp || !whole_) return;
+  if (held_.find("\"error\"") == std::string::npos) return;  // nearly every reply ends here
+  Usage reply;
+  read_usage(call.operation, held_, reply);
+  if (!reply.failed()) return;
+  result.end = AttemptEnd::kReplyError;
+  result.message = "it sent an error in the place of an answer";
   result.error_code = reply.error_code.empty() ? reply.error_type : reply.error_code;
 }
 
@@ -183,42 +203,60 @@ Task<UpstreamResult> UpstreamCall::hold_body() {
   co_return UpstreamResult{};
 }
 
-Task<UpstreamResult> UpstreamCall::hold_first_event(const CallRequest& call) {
-  const int64_t deadline = deadline_ms(limits_.timeouts.first_token_ms);
+// Until the first event that carries a part of the answer: what comes before it
+// (a role, "created", a ping) says nothing of whether the model answers.
+Task<UpstreamResult> UpstreamCall::hold_first_content(const CallRequest& call) {
+  first_token_deadline_ms_ = deadline_ms(limits_.timeouts.first_token_ms);
+  const int64_t patient_until_ms = steady_ms() + kHeldMsMax;
   net::SseParser parser(limits_.event_bytes_max);
+  StreamUsage usage(call.operation);
   while (true) {
-    Result<std::string_view> piece = co_await call_.read_some(deadline);
+    Result<std::string_view> piece = co_await call_.read_some(first_token_deadline_ms_);
     if (!piece.ok()) {
-      co_return failure(piece.status(), AttemptEnd::kConnectionLost,
-                        AttemptEnd::kFirstTokenTimeout);
+      UpstreamResult cut =
+          failure(piece.status(), AttemptEnd::kConnectionLost, AttemptEnd::kFirstTokenTimeout);
+      if (cut.end == AttemptEnd::kBadReply) cut.end = AttemptEnd::kStreamCut;
+      co_return cut;
     }
     UpstreamResult result;
     if (piece->empty()) {
       result.end = AttemptEnd::kStreamCut;
-      result.message = "its stream ended before the first event";
+      result.message = "its stream ended before its first token";
       co_return result;
     }
     held_ += *piece;
-    std::string_view rest = *piece;
-    while (true) {
-      const net::SseParser::Step step = parser.next(rest);
-      rest.remove_prefix(step.consumed);
-      if (step.state == net::SseParser::State::kMore) break;
-      if (step.state == net::SseParser::State::kRefused) {
-        result.end = AttemptEnd::kBadReply;
-        result.message = "an event of its stream is too large";
-        co_return result;
-      }
-      const net::SseEvent& event = parser.event();
-      if (!event.has_data) continue;
-      StreamUsage first(call.operation);
-      if (first.on_event(event.type, event.data).error) {
-        const Usage& error = first.usage();
-        result.end = AttemptEnd::kStreamError;
-        result.message = "it sent an error in the place of an answer";
-        result.error_code = error.error_code.empty() ? error.error_type : error.error_code;
-      }
-      co_return result;
+    if (judge_events(parser, usage, *piece, result)) co_return result;
+    // Signs of life go on, the answer does not begin: the client is to see them,
+    // and the rest of the time for the first token runs while they pass.
+    if (held_.size() >= kHeldBytesMax || steady_ms() >= patient_until_ms) co_return result;
+  }
+}
+
+// Whether the events that `rest` completes settle how the attempt went.
+bool UpstreamCall::judge_events(net::SseParser& parser, StreamUsage& usage, std::string_view rest,
+                                UpstreamResult& result) {
+  while (true) {
+    const net::SseParser::Step step = parser.next(rest);
+    rest.remove_prefix(step.consumed);
+    if (step.state == net::SseParser::State::kMore) return false;
+    if (step.state == net::SseParser::State::kRefused) {
+      result.end = AttemptEnd::kBadReply;
+      result.message = "an event of its stream is too large";
+      return true;
+    }
+    const net::SseEvent& event = parser.event();
+    if (!event.has_data) continue;
+    const StreamEvent seen = usage.on_event(event.type, event.data);
+    if (seen.error) {
+      const Usage& error = usage.usage();
+      result.end = AttemptEnd::kStreamError;
+      result.message = "it sent an error in the place of an answer";
+      result.error_code = error.error_code.empty() ? error.error_type : error.error_code;
+      return true;
+    }
+    if (seen.content || seen.terminal) {
+      first_token_deadline_ms_ = kNever;
+      return true;
     }
   }
 }

@@ -1,7 +1,7 @@
 // UpstreamCall: one attempt of a call at one upstream, up to the point where its
-// reply can be judged: the head and, of a stream, the first event; of any other
-// reply what fits into 64 KiB. Until then nothing has reached the client, so
-// that the call can be tried again. Destroying it closes the upstream call.
+// reply can be judged: the head and, of a stream, the events up to the first that
+// carries a part of the answer; of any other reply what fits into 64 KiB. Until then nothing has
+// reached the client, so that the call can be tried again. Destroying it closes the upstream call.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,9 @@
 #include "gateway/protocol.h"
 #include "gateway/retry.h"
 #include "gateway/upstream.h"
+#include "gateway/usage.h"
 #include "net/client.h"
+#include "net/sse.h"
 
 namespace gatehouse::gateway {
 
@@ -57,8 +59,14 @@ class UpstreamCall {
   std::string_view held() const { return held_; }
   bool whole() const { return whole_; }
 
+  // Of a stream: steady time by which its first token is due; kNever: it has come.
+  int64_t first_token_deadline_ms() const { return first_token_deadline_ms_; }
+
   // The next piece of the body; empty at its end. Lives until the next read.
   Task<Result<std::string_view>> read_some(int64_t stall_ms);
+  // More of the body that has come already; empty: nothing, or it needs a look by
+  // read_some. Lives until the next read.
+  std::string_view read_ready() { return call_.read_ready(); }
 
   Upstream& upstream() { return *upstream_; }
   const std::string& model() const { return model_; }
@@ -70,7 +78,10 @@ class UpstreamCall {
                             std::string_view traceparent, Cancel* cancel);
   Task<UpstreamResult> send_form(FormBody& form);
   Task<UpstreamResult> hold_body();
-  Task<UpstreamResult> hold_first_event(const CallRequest& call);
+  Task<UpstreamResult> hold_first_content(const CallRequest& call);
+  bool judge_events(net::SseParser& parser, StreamUsage& usage, std::string_view rest,
+                    UpstreamResult& result);
+  void find_error(const CallRequest& call, UpstreamResult& result) const;
   UpstreamResult failure(const Status& status, AttemptEnd lost, AttemptEnd late) const;
   void read_error(const CallRequest& call, UpstreamResult& result) const;
   int64_t deadline_ms(int64_t after_ms) const;
@@ -84,6 +95,7 @@ class UpstreamCall {
   const net::ResponseHead* head_ = nullptr;
   bool event_stream_ = false;
   bool whole_ = false;
+  int64_t first_token_deadline_ms_ = kNever;
   std::string held_;
   // What the request is made of; it must outlive the sending.
   model::Credential::Header credential_;

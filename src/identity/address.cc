@@ -25,4 +25,10 @@ bool AccessList::permits(std::string_view address) const {
   return allow_.empty() || net::any_contains(allow_, *parsed);
 }
 
+bool AccessList::denies(std::string_view address) const {
+  if (deny_.empty()) return false;
+  const auto parsed = net::IpAddress::parse(address);
+  return !parsed || net::any_contains(deny_, *parsed);
+}
+
 }  // namespace gatehouse::identity

@@ -28,6 +28,8 @@ class AccessList {
 
   bool empty() const { return allow_.empty() && deny_.empty(); }
   bool permits(std::string_view address) const;
+  // Whether the deny list names it, or it cannot be read where there is one.
+  bool denies(std::string_view address) const;
 
  private:
   std::vector<net::Cidr> allow_;

@@ -148,8 +148,14 @@ uint64_t AuditLog::sequence() const {
 }
 
 Status AuditLog::append(AuditEntry entry) {
-  const std::lock_guard lock(mutex_);
-  return append_locked(std::move(entry));
+  bool anchor_due = false;
+  {
+    const std::lock_guard lock(mutex_);
+    RETURN_IF_ERROR(append_locked(std::move(entry)));
+    anchor_due = sequence_ >= anchored_ + kAnchorEvery;
+  }
+  if (anchor_due) store_anchor();
+  return {};
 }
 
 Status AuditLog::append_locked(AuditEntry entry) {
@@ -194,18 +200,25 @@ Status AuditLog::append_locked(AuditEntry entry) {
   sequence_ = entry.sequence;
   head_ = hash;
   written_.add();
-  if (sequence_ >= anchored_ + kAnchorEvery) return store_anchor();
   return {};
 }
 
-Status AuditLog::store_anchor() {
-  // The entry itself is safe; an anchor that fails is tried again with the next.
-  if (Status status = add_anchor(catalog_, {sequence_, head_}); !status.ok()) {
-    log_warning("an audit anchor could not be stored", {{"reason", status.message()}});
-    return {};
+// The catalog waits for the disk: no entry waits for it.
+void AuditLog::store_anchor() {
+  const std::lock_guard one_at_a_time(anchor_mutex_);
+  AuditAnchor anchor;
+  {
+    const std::lock_guard lock(mutex_);
+    if (sequence_ == anchored_) return;
+    anchor = {sequence_, head_};
   }
-  anchored_ = sequence_;
-  return {};
+  // The entry itself is safe; an anchor that fails is tried again with the next.
+  if (const Status status = add_anchor(catalog_, anchor); !status.ok()) {
+    log_warning("an audit anchor could not be stored", {{"reason", status.message()}});
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  anchored_ = anchor.sequence;
 }
 
 bool AuditLog::take_token(int64_t now_ns) {
@@ -247,6 +260,12 @@ Status AuditLog::refused(AuditEntry entry) {
 }
 
 Status AuditLog::flush(bool everything) {
+  RETURN_IF_ERROR(flush_refusals(everything));
+  store_anchor();
+  return {};
+}
+
+Status AuditLog::flush_refusals(bool everything) {
   const std::lock_guard lock(mutex_);
   const int64_t now_ns = clock_.steady_ns();
   for (auto it = aggregates_.begin(); it != aggregates_.end();) {
@@ -277,7 +296,7 @@ Status AuditLog::flush(bool everything) {
     RETURN_IF_ERROR(append_locked(std::move(entry)));
     overflow_ = {};
   }
-  return sequence_ > anchored_ ? store_anchor() : Status();
+  return {};
 }
 
 namespace {

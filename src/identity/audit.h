@@ -103,7 +103,8 @@ class AuditLog {
   // Durable when it returns ok (as model::Appender has it). A change must not be
   // acknowledged to its caller when this fails.
   Status append(AuditEntry entry);
-  // A refusal: written at once, or counted.
+  // A refusal: written at once, or counted. Waits for no disk but the appender's, so
+  // that it may be called on a Loop.
   Status refused(AuditEntry entry);
   // Writes the counts that are due (all of them with `everything`) and an
   // anchor. Call every second or so, and at the end with `everything`.
@@ -116,7 +117,8 @@ class AuditLog {
            model::Registry& registry);
   Status recover(const model::Reader& reader);
   Status append_locked(AuditEntry entry);
-  Status store_anchor();
+  Status flush_refusals(bool everything);
+  void store_anchor();
   bool take_token(int64_t now_ns);
 
   struct Aggregate {
@@ -131,7 +133,8 @@ class AuditLog {
   model::Counter& written_;
   model::Counter& folded_;
   model::Counter& failed_;
-  mutable std::mutex mutex_;
+  std::mutex anchor_mutex_;   // before mutex_; held while the catalog writes
+  mutable std::mutex mutex_;  // never held while the catalog writes
   model::StreamId stream_ = 0;
   uint64_t sequence_ = 0;
   std::string head_;  // 32 raw bytes

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "identity/audit_left.h"
 #include "identity/memory_catalog.h"
 #include "identity/memory_log.h"
 
@@ -137,6 +138,37 @@ TEST_F(AuditTest, AChainWrittenAnewIsFound) {
   write(**forged, 100);
   EXPECT_TRUE(verify_audit(log_, nullptr)->intact);
   EXPECT_EQ(verify().broken_sequence, 64u);
+}
+
+// A Loop writes them, and the catalog waits for the disk.
+TEST_F(AuditTest, RefusalsStoreNoAnchor) {
+  auto log = open();
+  for (int i = 0; i < 150; ++i) {
+    AuditEntry entry;
+    entry.action = "authenticate";
+    entry.address = "192.0.2." + std::to_string(i);
+    ASSERT_TRUE(log->refused(std::move(entry)).ok());
+  }
+  EXPECT_EQ(verify().entries, 150u);
+  EXPECT_EQ(verify().anchors_passed, 0u);
+  ASSERT_TRUE(log->flush().ok());
+  EXPECT_EQ(verify().anchors_passed, 1u);
+}
+
+TEST_F(AuditTest, LeftEntriesAreTakenOnceAndInOrder) {
+  for (const char* name : {"first", "second"}) {
+    AuditEntry entry;
+    entry.actor = "command line";
+    entry.action = "key.create";
+    entry.object = name;
+    entry.details = {{"name", name}};
+    ASSERT_TRUE(leave_audit_entry(catalog_, entry, 1'700'000'000'000'000'000).ok());
+  }
+  auto log = open();
+  EXPECT_EQ(*take_left_entries(catalog_, *log), 2);
+  EXPECT_EQ(*take_left_entries(catalog_, *log), 0);
+  EXPECT_EQ(verify().entries, 2u);
+  EXPECT_TRUE(verify().intact);
 }
 
 TEST_F(AuditTest, HeadIsRecoveredAfterAKill) {

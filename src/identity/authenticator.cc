@@ -11,8 +11,8 @@ namespace gatehouse::identity {
 
 namespace {
 
-constexpr std::string_view kReasonNames[] = {"missing", "malformed", "wrong", "expired",
-                                             "revoked", "address",   "locked"};
+constexpr std::string_view kReasonNames[] = {"missing", "malformed", "wrong",  "expired",
+                                             "revoked", "address",   "locked", "role"};
 constexpr uint32_t kNoEntry = UINT32_MAX;
 
 std::string_view text_of(const Digest& digest) { return {digest.data(), digest.size()}; }
@@ -84,8 +84,9 @@ void Authenticator::publish(std::shared_ptr<const KeyTable> table) {
   version_.fetch_add(1, std::memory_order_release);
 }
 
-void Authenticator::set_access(AccessList access) {
+void Authenticator::set_access(AccessList access, bool guard_probes) {
   const std::lock_guard lock(mutex_);
+  shared_.guard_probes = guard_probes;
   shared_.access = std::make_shared<const AccessList>(std::move(access));
   version_.fetch_add(1, std::memory_order_release);
 }
@@ -106,6 +107,18 @@ Authenticator::ThreadView& Authenticator::view() {
 
 bool Authenticator::permits(std::string_view peer_address) {
   return view().shared.access->permits(peer_address);
+}
+
+bool Authenticator::permits_probe(std::string_view peer_address) {
+  const Shared& shared = view().shared;
+  return shared.guard_probes ? shared.access->permits(peer_address)
+                             : !shared.access->denies(peer_address);
+}
+
+void Authenticator::refused(RefusalReason reason, std::string_view key_id,
+                            std::string_view peer_address) {
+  const Status told = refuse(reason, key_id, peer_address, 0, nullptr);
+  (void)told;  // the caller has words of its own
 }
 
 Result<model::PrincipalPtr> Authenticator::authenticate(std::string_view presented,
@@ -213,6 +226,8 @@ Status Authenticator::refuse(RefusalReason reason, std::string_view key_id,
       return {Code::kUnauthenticated, key + "was revoked. Ask for a new one."};
     case RefusalReason::kAddress:
       return {Code::kPermissionDenied, "Calls from this address are not allowed."};
+    case RefusalReason::kRole:
+      return {Code::kPermissionDenied, key + "lacks the role that this asks for."};
     case RefusalReason::kLocked: break;
   }
   return {Code::kResourceExhausted, "Too many failures to authenticate; locked for another " +

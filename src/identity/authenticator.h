@@ -88,6 +88,7 @@ enum class RefusalReason {
   kRevoked,
   kAddress,  // not in the access list, of the server or of the key
   kLocked,
+  kRole,  // a right key without the role that the route asks for
 };
 std::string_view name(RefusalReason reason);
 
@@ -115,10 +116,16 @@ class Authenticator {
 
   // The table for every call from now on.
   void publish(std::shared_ptr<const KeyTable> table);
-  // The addresses that may come at all.
-  void set_access(AccessList access);
+  // The addresses that may come at all, and whether that holds for health probes.
+  void set_access(AccessList access, bool guard_probes = false);
   // Whether this one may: for what asks for no key.
   bool permits(std::string_view peer_address);
+  // Health probes: those of load balancers and clusters, which come from
+  // addresses of their own. Only the deny list keeps them out, unless
+  // set_access() was told otherwise.
+  bool permits_probe(std::string_view peer_address);
+  // Counts and reports a refusal that was found out elsewhere.
+  void refused(RefusalReason reason, std::string_view key_id, std::string_view peer_address);
   // Called for each refusal, on the caller's thread. Set before the first call.
   void on_refusal(std::function<void(const Refusal&)> observer) { observer_ = std::move(observer); }
 
@@ -129,6 +136,7 @@ class Authenticator {
   struct Shared {
     std::shared_ptr<const KeyTable> table;
     std::shared_ptr<const AccessList> access;
+    bool guard_probes = false;
   };
   ThreadView& view();
   Status refuse(RefusalReason reason, std::string_view key_id, std::string_view address,

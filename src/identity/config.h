@@ -30,6 +30,9 @@ struct IdentityConfig {
   // CIDR blocks or addresses; deny wins; an empty allow list allows all.
   std::vector<std::string> allow;
   std::vector<std::string> deny;
+  // Whether `allow` holds for the health probes too. They tell nothing but that
+  // the process is there, and clusters probe from addresses of their own.
+  bool guard_probes = false;
 };
 
 }  // namespace gatehouse::identity

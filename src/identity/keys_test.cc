@@ -158,8 +158,10 @@ TEST(Roles, TableIsThatOfTheDocument) {
   EXPECT_FALSE(can(Role::kAdmin, Action::kDeployApprove));
   for (int i = 0; i < kActions; ++i) {
     EXPECT_FALSE(may(std::vector<Role>{}, static_cast<Action>(i)));
-    // Callers call and nothing else.
-    EXPECT_EQ(can(Role::kCaller, static_cast<Action>(i)), i == 0);
+    // Callers call, push samples, and nothing else.
+    const auto action = static_cast<Action>(i);
+    EXPECT_EQ(can(Role::kCaller, action),
+              action == Action::kModelCall || action == Action::kMetricsWrite);
   }
 }
 

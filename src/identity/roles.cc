@@ -35,6 +35,8 @@ constexpr Line kTable[] = {
     {Action::kUpstreamsRead, "upstreams.read", kReaders},
     {Action::kAuditRead, "audit.read", bit(Role::kAuditor) | kAdmin},
     {Action::kMetricsRead, "metrics.read", kReaders},
+    {Action::kMetricsWrite, "metrics.write", bit(Role::kCaller) | bit(Role::kOperator) | kAdmin},
+    {Action::kMetricsDelete, "metrics.delete", kAdmin},
     {Action::kUsersWrite, "users.write", kAdmin},
     {Action::kConfigReload, "config.reload", bit(Role::kOperator) | kAdmin},
     {Action::kModelDeploy, "model.deploy", bit(Role::kDeployer) | kAdmin},

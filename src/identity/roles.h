@@ -22,6 +22,8 @@ enum class Action {
   kUpstreamsRead,
   kAuditRead,
   kMetricsRead,
+  kMetricsWrite,   // samples pushed: remote write, OTLP
+  kMetricsDelete,  // series deleted, snapshots taken
   kUsersWrite,
   kConfigReload,
   kModelDeploy,

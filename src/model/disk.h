@@ -29,6 +29,14 @@ class File {
   virtual Result<uint64_t> size() const = 0;
 };
 
+// A file's bytes as they were when it was mapped, in memory that is the page cache's
+// where the disk has one. For files that nobody writes any more.
+class Mapping {
+ public:
+  virtual ~Mapping() = default;
+  virtual std::string_view bytes() const = 0;
+};
+
 // Held until it is destroyed, or the process ends.
 class FileLock {
  public:
@@ -41,6 +49,11 @@ class Disk {
 
   enum class Open { kRead, kWrite, kCreate };  // kCreate: makes it, or empties what is there
   virtual Result<std::unique_ptr<File>> open(const std::string& path, Open how) = 0;
+  // The whole file, to read. Here: a copy; a disk that can do better does.
+  virtual Result<std::unique_ptr<Mapping>> map(const std::string& path);
+  // A second name for a file that nobody writes any more. Here: a copy, synced; a
+  // disk that can do better does. The directory is not synced.
+  virtual Status link(const std::string& from, const std::string& to);
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
   // Makes the directory and its parents, mode 0700; no error where it is there.

@@ -89,6 +89,13 @@ void Registry::gauge_from(std::string_view name, std::string_view help, const La
   made.read = std::move(read);
 }
 
+void Registry::counter_from(std::string_view name, std::string_view help, const Labels& labels,
+                            std::function<double()> read) {
+  Child& made = child(name, help, MetricType::kCounter, labels);
+  std::lock_guard lock(mutex_);
+  made.read = std::move(read);
+}
+
 void Registry::visit(const std::function<void(const Family&)>& visitor) const {
   std::lock_guard lock(mutex_);
   for (const auto& [name, family] : families_) visitor(family);

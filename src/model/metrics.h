@@ -78,6 +78,11 @@ class Registry {
   void gauge_from(std::string_view name, std::string_view help, const Labels& labels,
                   std::function<double()> read);
 
+  // A counter that another part keeps, asked for when it is read. REQUIRES: it
+  // never falls.
+  void counter_from(std::string_view name, std::string_view help, const Labels& labels,
+                    std::function<double()> read);
+
   struct Child {
     Labels labels;
     Counter counter;

@@ -61,6 +61,9 @@ class SampleAppender {
   // full, nothing was taken; try again later.
   virtual Result<AppendOutcome> append(std::span<SeriesAppend> batch,
                                        const AppendOptions& options) = 0;
+  // What a sender says of a metric apart from its series. Any thread; what there is no
+  // room for is dropped, as the next sender says it again.
+  virtual void describe(std::string_view metric, const MetricMetadata& metadata) = 0;
 };
 
 // Milliseconds, both ends included, as PromQL and remote read have them.

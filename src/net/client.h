@@ -111,6 +111,11 @@ class ClientCall {
   // kDeadlineExceeded. At most 64 KiB are held; nothing is read ahead.
   Task<Result<std::string_view>> read_some(int64_t deadline_ms = kNever);
 
+  // The next piece where it has been read from the socket already: no waiting, no
+  // system call. Empty: there is none, or the body ended or failed, which
+  // read_some tells.
+  std::string_view read_ready();
+
   // The rest of the body, whole; lives as long as the call. kResourceExhausted:
   // longer than the limit.
   Task<Result<std::string_view>> read_all(size_t limit_bytes, int64_t deadline_ms = kNever);

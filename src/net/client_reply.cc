@@ -179,6 +179,17 @@ Task<Result<std::string_view>> ClientCall::read_some(int64_t deadline_ms) {
   co_return std::string_view();
 }
 
+std::string_view ClientCall::read_ready() {
+  State& state = *state_;
+  while (state.head_read && !state.body_done && state.body_failure.ok() && !state.raw.empty()) {
+    bool more = false;
+    const Result<std::string_view> piece = state.next_piece(more);
+    if (!piece.ok()) break;  // kept for read_some
+    if (!more) return *piece;
+  }
+  return {};
+}
+
 Task<Result<std::string_view>> ClientCall::read_all(size_t limit_bytes, int64_t deadline_ms) {
   State& state = *state_;
   const std::string limit = std::to_string(limit_bytes);

@@ -105,6 +105,7 @@ class Http1Exchange final : public Exchange {
   Loop& loop() override { return context_.loop; }
   int64_t received_ns() const override { return received_ns_; }
   Cancel& cancel() override { return *cancel_; }
+  Interruption interruption() const override { return interruption_; }
   Task<Result<std::string_view>> read_body(size_t limit_bytes) override;
   Task<Result<std::string_view>> read_some() override;
   Task<Status> reply(const Reply& reply) override;
@@ -120,6 +121,7 @@ class Http1Exchange final : public Exchange {
   void stop_if_older(int64_t now_ns);
 
  private:
+  void interrupt(Interruption why);
   friend class Http1Connection;
   enum class Phase : uint8_t { kNone, kStreaming, kDone, kUpgraded, kAborted };
   enum class HeadOutcome { kComplete, kIdle, kMore, kClosed, kRefused };
@@ -159,6 +161,7 @@ class Http1Exchange final : public Exchange {
   int64_t head_begin_ms_ = 0;
   int64_t received_ns_ = 0;
   std::optional<Cancel> cancel_;
+  Interruption interruption_ = Interruption::kNone;
 
   std::string_view raw_;  // bytes read and not yet decoded: in in_ or piece_
   Buffer piece_;

@@ -35,13 +35,17 @@ void Http1Exchange::recycle() {
   Buffer().swap(body_);
 }
 
-void Http1Exchange::stop() {
-  if (cancel_) cancel_->fire();
+void Http1Exchange::interrupt(Interruption why) {
+  if (!cancel_) return;
+  if (!cancel_->fired()) interruption_ = why;
+  cancel_->fire();
 }
+
+void Http1Exchange::stop() { interrupt(Interruption::kDraining); }
 
 void Http1Exchange::stop_if_older(int64_t now_ns) {
   if (cancel_ && now_ns - received_ns_ > config_->options.total_timeout_ms * 1'000'000) {
-    cancel_->fire();
+    interrupt(Interruption::kTooLong);
   }
 }
 
@@ -121,6 +125,7 @@ Task<Ending> Http1Exchange::run_handler() {
   begin_body();
   context_.counters.requests.fetch_add(1, std::memory_order_relaxed);
   cancel_.emplace();
+  interruption_ = Interruption::kNone;
   socket_->descriptor().watch_hangup(&*cancel_);
   co_await config_->handler(*this);
   if (socket_->open()) socket_->descriptor().watch_hangup(nullptr);

@@ -42,6 +42,13 @@ struct Upgraded {
   std::string_view early;  // lives as long as the Exchange
 };
 
+// Why the server itself ended an exchange.
+enum class Interruption : uint8_t {
+  kNone,      // it did not; where cancel() has fired, the client has left
+  kDraining,  // the process ends, and the drain time has passed
+  kTooLong,   // ServerOptions::total_timeout_ms has passed
+};
+
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -55,7 +62,9 @@ class Exchange {
   // Fires when the client has left (within 20 ms), or when the server's drain
   // time has passed. Pass it to everything the handler waits for.
   virtual Cancel& cancel() = 0;
+  // Either of them: nobody waits any more.
   bool client_left() { return cancel().fired(); }
+  virtual Interruption interruption() const { return Interruption::kNone; }
 
   // The whole body, in a buffer that lives as long as the Exchange.
   // kResourceExhausted: longer than `limit_bytes` or ServerOptions::body_bytes_max

@@ -152,6 +152,20 @@ void Server::update(ServerOptions options, std::shared_ptr<TlsServerContext> tls
   state_->config = std::move(config);
 }
 
+Status check_free(const std::string& text) {
+  ASSIGN_OR_RETURN(const Address address, parse_address(text));
+  const auto* where = reinterpret_cast<const sockaddr*>(&address.storage);
+  if (where->sa_family == AF_UNIX || port_of(where) == 0) return {};
+  const int fd = ::socket(where->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return listen_error(text, errno);
+  set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);  // connections that have just ended do not count
+  if (where->sa_family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  const bool bound = ::bind(fd, where, address.bytes) == 0;
+  const int error = errno;
+  ::close(fd);
+  return bound ? Status() : listen_error(text, error);
+}
+
 Status Server::listen(const std::string& text) {
   ASSIGN_OR_RETURN(const Address address, parse_address(text));
   const auto* where = reinterpret_cast<const sockaddr*>(&address.storage);

@@ -24,6 +24,12 @@ struct ServerCounters {  // read by any thread
   std::atomic<int64_t> bytes_in{0}, bytes_out{0};
 };
 
+// Whether nobody listens at `address` yet. Servers share their port with each
+// other (SO_REUSEPORT), and would share it with those of another process of the
+// same user without a word: ask before the first of them listens.
+// kAlreadyExists: someone does. Unix sockets are checked by listen() itself.
+Status check_free(const std::string& address);
+
 class Server {
  public:
   Server(Loop& loop, ServerOptions options, std::shared_ptr<TlsServerContext> tls,

@@ -58,6 +58,22 @@ TEST(Server, ReadsBodiesByLengthAndChunked) {
   EXPECT_NE(client.receive_until("z]").find(large), std::string::npos);
 }
 
+TEST(Server, ASecondProcessIsToldThatTheAddressIsInUse) {
+  EXPECT_TRUE(check_free("127.0.0.1:0").ok());
+  Loop loop;
+  MemoryBudget budget(1 << 20);
+  const auto nothing = [](Exchange&) -> Task<void> { co_return; };
+  Server first(loop, {}, nullptr, budget, nothing);
+  ASSERT_TRUE(first.listen("127.0.0.1:0").ok());
+  const std::string address = "127.0.0.1:" + std::to_string(first.port());
+  const Status taken = check_free(address);
+  EXPECT_EQ(taken.code(), Code::kAlreadyExists);
+  EXPECT_NE(taken.message().find("in use"), std::string::npos);
+  // The servers of one process do share it.
+  Server second(loop, {}, nullptr, budget, nothing);
+  EXPECT_TRUE(second.listen(address).ok());
+}
+
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   TestServer server(echo);
   RawClient client(server.port());

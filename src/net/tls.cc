@@ -163,6 +163,80 @@ Result<std::shared_ptr<TlsClientContext>> TlsClientContext::load(const std::stri
   return loaded;
 }
 
+namespace {
+
+Status add_authorities(SSL_CTX* context, const std::string& pem) {
+  const std::unique_ptr<BIO, int (*)(BIO*)> source(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  int added = 0;
+  while (X509* certificate = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) {
+    added += X509_STORE_add_cert(store, certificate);
+    X509_free(certificate);
+  }
+  ERR_clear_error();  // the end of the text counts as an error
+  return added > 0 ? Status() : invalid_argument("TLS: no certificate authority in the text given");
+}
+
+// The certificate and key that the client presents.
+Status add_own_certificate(SSL_CTX* context, const TlsClientOptions& options) {
+  if (!options.certificate_file.empty()) {
+    RETURN_IF_ERROR(readable_file(options.certificate_file, "client certificate"));
+    if (SSL_CTX_use_certificate_chain_file(context, options.certificate_file.c_str()) != 1) {
+      return invalid_argument("client certificate " + options.certificate_file + ": " +
+                              openssl_reason());
+    }
+  } else if (!options.certificate_pem.empty()) {
+    const std::unique_ptr<BIO, int (*)(BIO*)> source(
+        BIO_new_mem_buf(options.certificate_pem.data(),
+                        static_cast<int>(options.certificate_pem.size())),
+        BIO_free);
+    X509* certificate = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr);
+    const bool used = certificate != nullptr && SSL_CTX_use_certificate(context, certificate) == 1;
+    X509_free(certificate);
+    if (!used) return invalid_argument("client certificate: " + openssl_reason());
+  }
+  if (!options.key_file.empty()) {
+    RETURN_IF_ERROR(readable_file(options.key_file, "client key"));
+    if (SSL_CTX_use_PrivateKey_file(context, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+      return invalid_argument("client key " + options.key_file + ": " + openssl_reason());
+    }
+  } else if (!options.key_pem.empty()) {
+    const std::unique_ptr<BIO, int (*)(BIO*)> source(
+        BIO_new_mem_buf(options.key_pem.data(), static_cast<int>(options.key_pem.size())),
+        BIO_free);
+    EVP_PKEY* key = PEM_read_bio_PrivateKey(source.get(), nullptr, nullptr, nullptr);
+    const bool used = key != nullptr && SSL_CTX_use_PrivateKey(context, key) == 1;
+    EVP_PKEY_free(key);
+    if (!used) return invalid_argument("client key: " + openssl_reason());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<TlsClientContext>> TlsClientContext::load(const TlsClientOptions& options) {
+  const bool own_authorities = !options.ca_file.empty() || !options.ca_pem.empty();
+  ASSIGN_OR_RETURN(auto loaded, load());
+  SSL_CTX* context = loaded->context_.get();
+  if (own_authorities) SSL_CTX_set_cert_store(context, X509_STORE_new());
+  if (!options.ca_file.empty()) {
+    RETURN_IF_ERROR(readable_file(options.ca_file, "certificate authorities"));
+    if (SSL_CTX_load_verify_file(context, options.ca_file.c_str()) != 1) {
+      return invalid_argument("certificate authorities " + options.ca_file + ": " +
+                              openssl_reason());
+    }
+  }
+  if (!options.ca_pem.empty()) RETURN_IF_ERROR(add_authorities(context, options.ca_pem));
+  RETURN_IF_ERROR(add_own_certificate(context, options));
+  if (options.version_min != 0) SSL_CTX_set_min_proto_version(context, options.version_min);
+  if (options.version_max != 0) SSL_CTX_set_max_proto_version(context, options.version_max);
+  loaded->verify_ = options.verify;
+  if (!options.verify) SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
+  loaded->server_name_ = options.server_name;
+  return loaded;
+}
+
 TlsClientContext::~TlsClientContext() = default;
 
 int TlsClientContext::keep_session(SSL* ssl, SSL_SESSION* session) {
@@ -177,11 +251,14 @@ int TlsClientContext::keep_session(SSL* ssl, SSL_SESSION* session) {
   return 1;  // the count that `session` came with is ours
 }
 
-Result<SSL*> TlsClientContext::connect_on(int fd, const std::string& host, uint16_t port) {
+Result<SSL*> TlsClientContext::connect_on(int fd, const std::string& dialled, uint16_t port) {
   ERR_clear_error();
+  const std::string& host = server_name_.empty() ? dialled : server_name_;
   SSL* ssl = SSL_new(context_.get());
   bool set = ssl != nullptr && SSL_set_fd(ssl, fd) == 1;
-  if (set && IpAddress::parse(host)) {
+  if (set && !verify_) {
+    if (!IpAddress::parse(host)) set = SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
+  } else if (set && IpAddress::parse(host)) {
     set = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1;
   } else if (set) {
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -191,7 +268,7 @@ Result<SSL*> TlsClientContext::connect_on(int fd, const std::string& host, uint1
     SSL_free(ssl);
     return internal_error("TLS to " + host + ": " + openssl_reason());
   }
-  auto origin = std::make_unique<std::string>(host + ":" + std::to_string(port));
+  auto origin = std::make_unique<std::string>(dialled + ":" + std::to_string(port));
   {
     const std::lock_guard lock(mutex_);
     const auto found = sessions_.find(*origin);

@@ -44,12 +44,23 @@ class TlsServerContext {
   std::shared_ptr<SSL_CTX> context_;
 };
 
-// Verifies every server: chain, time, and name or address. There is no switch
-// to turn that off; a private authority is named by its file.
+// Whom a client trusts and as whom it comes, where that is not the usual.
+struct TlsClientOptions {
+  std::string ca_file, ca_pem;  // trusted instead of the system's authorities, where given
+  std::string certificate_file, certificate_pem, key_file, key_pem;
+  std::string server_name;               // to ask for and to verify, instead of the host
+  int version_min = 0, version_max = 0;  // TLS1_2_VERSION and so on; 0: the library's
+  bool verify = true;
+};
+
+// Verifies every server: chain, time, and name or address. A private authority is
+// named by its file. Only a scrape target's own configuration can turn verifying
+// off (an existing prometheus.yml says so of kubelets); callers' traffic cannot.
 class TlsClientContext {
  public:
   // Trusts the system's authorities, and those in `ca_file` (PEM) where given.
   static Result<std::shared_ptr<TlsClientContext>> load(const std::string& ca_file = {});
+  static Result<std::shared_ptr<TlsClientContext>> load(const TlsClientOptions& options);
   ~TlsClientContext();
 
   // A session that connects over `fd` to `host` (a name or a numeric address).
@@ -62,6 +73,8 @@ class TlsClientContext {
   static int keep_session(SSL* ssl, SSL_SESSION* session);
 
   std::shared_ptr<SSL_CTX> context_;
+  std::string server_name_;  // empty: the host
+  bool verify_ = true;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<SSL_SESSION>> sessions_;  // by host:port
 };

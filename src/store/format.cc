@@ -105,8 +105,12 @@ bool frame_is_valid(std::string_view frame, const FrameHeader& header, uint64_t 
 
 void finish_frame(std::string& frame, uint32_t payload_crc, Position position, FrameType type,
                   uint64_t salt) {
-  char* head = frame.data();
-  store_le(head + 4, static_cast<uint32_t>(frame.size() - kFrameHeaderBytes));
+  finish_frame(frame.data(), frame.size(), payload_crc, position, type, salt);
+}
+
+void finish_frame(char* head, size_t size, uint32_t payload_crc, Position position, FrameType type,
+                  uint64_t salt) {
+  store_le(head + 4, static_cast<uint32_t>(size - kFrameHeaderBytes));
   store_le(head + 8, position);
   head[16] = static_cast<char>(type);
   head[17] = head[18] = head[19] = 0;

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "model/labels.h"
 #include "model/stream.h"
+#include "store/codec/wrapping.h"
 
 namespace gatehouse::store {
 
@@ -32,7 +33,15 @@ enum class FrameType : uint8_t {
   kNames = 1,
   kStreams = 2,
   kBatch = 3,
-  kReservedLast = 31,  // 4 to 31: skipped by this version
+  // Of the log of samples (docs/format/wal.md); a reader of records skips them.
+  kSamples = 4,
+  kLabels = 5,
+  kMetadata = 6,
+  kDeletion = 7,
+  kSnapshotSeries = 8,
+  kSnapshotExemplars = 9,
+  kSnapshotEnd = 10,
+  kReservedLast = 31,
   kFooter = 126,
 };
 
@@ -57,6 +66,8 @@ bool frame_is_valid(std::string_view frame, const FrameHeader& header, uint64_t 
 // Fills in the first kFrameHeaderBytes of `frame`, whose payload follows them and
 // has `payload_crc`.
 void finish_frame(std::string& frame, uint32_t payload_crc, Position position, FrameType type,
+                  uint64_t salt);
+void finish_frame(char* frame, size_t size, uint32_t payload_crc, Position position, FrameType type,
                   uint64_t salt);
 
 // A run of frames that a reader can start at.
@@ -101,12 +112,5 @@ Result<SegmentIndex> parse_footer(std::string_view payload, uint64_t footer_offs
 std::string encode_trailer(uint64_t footer_offset, uint64_t salt);
 // The footer's offset; none: not a trailer.
 std::optional<uint64_t> parse_trailer(std::string_view bytes, uint64_t salt);
-
-inline uint64_t zigzag(int64_t value) {
-  return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
-}
-inline int64_t unzigzag(uint64_t value) {
-  return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
-}
 
 }  // namespace gatehouse::store

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ namespace {
 using model::Disk;
 using model::File;
 using model::FileLock;
+using model::Mapping;
 
 Status failure(std::string_view what, const std::string& path) {
   const int error = errno;
@@ -61,6 +63,8 @@ class RealFile : public File {
     return ::ftruncate(fd_, static_cast<off_t>(size)) == 0 ? Status() : failure("truncate", path_);
   }
 
+  int fd() const { return fd_; }
+
   Result<uint64_t> size() const override {
     struct stat found {};
     if (::fstat(fd_, &found) != 0) return failure("stat", path_);
@@ -70,6 +74,19 @@ class RealFile : public File {
  private:
   int fd_;
   std::string path_;
+};
+
+class RealMapping : public Mapping {
+ public:
+  RealMapping(char* start, size_t size) : start_(start), size_(size) {}
+  ~RealMapping() override {
+    if (size_ != 0) ::munmap(start_, size_);
+  }
+  std::string_view bytes() const override { return {start_, size_}; }
+
+ private:
+  char* start_;
+  size_t size_;
 };
 
 class RealLock : public FileLock {
@@ -91,6 +108,27 @@ class RealDisk : public Disk {
     const int fd = ::open(path.c_str(), flags, 0600);
     if (fd < 0) return failure("open", path);
     return std::unique_ptr<File>(std::make_unique<RealFile>(fd, path));
+  }
+
+  Result<std::unique_ptr<Mapping>> map(const std::string& path) override {
+    ASSIGN_OR_RETURN(const std::unique_ptr<File> file, open(path, Open::kRead));
+    ASSIGN_OR_RETURN(const uint64_t size, file->size());
+    void* start = nullptr;
+    if (size != 0) {
+      const int fd = static_cast<const RealFile&>(*file).fd();
+      start = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+      if (start == MAP_FAILED) return failure("map", path);
+    }
+    return std::unique_ptr<Mapping>(std::make_unique<RealMapping>(static_cast<char*>(start), size));
+  }
+
+  Status link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return {};
+    // Another file system, one without links, or too many of them.
+    if (errno == EXDEV || errno == EPERM || errno == EMLINK || errno == EOPNOTSUPP) {
+      return Disk::link(from, to);
+    }
+    return failure("link", to);
   }
 
   Status rename(const std::string& from, const std::string& to) override {
@@ -131,7 +169,7 @@ class RealDisk : public Disk {
   Status sync_directory(const std::string& directory) override {
     const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return failure("open", directory);
-    const Status status = ::fsync(fd) == 0 ? Status() : failure("sync", directory);
+    Status status = ::fsync(fd) == 0 ? Status() : failure("sync", directory);
     ::close(fd);
     return status;
   }

@@ -70,7 +70,9 @@ void RecentWindow::read(const model::Selector& selector, model::TimeRange range,
   }
   const IdTables tables = all_tables(dictionary_);
   std::vector<char> selected;
-  for (const model::Labels* labels : tables.streams) selected.push_back(selector.matches(*labels));
+  for (const model::Labels* labels : tables.streams) {
+    selected.push_back(static_cast<char>(selector.matches(*labels)));
+  }
   if (order == model::Order::kNewestFirst) std::reverse(batches.begin(), batches.end());
   DecodedBatch decoded;
   for (const BatchPtr& batch : batches) {

@@ -223,16 +223,22 @@ void RecordLog::publish(model::Registry& registry, const model::Labels& labels) 
   };
   gauge("gatehouse_store_segments", "Segment files of the record log.", &Stats::segments);
   gauge("gatehouse_store_bytes", "Bytes in the record log's segments.", &Stats::bytes);
-  gauge("gatehouse_store_records_appended", "Records appended since the start.",
-        &Stats::records_appended);
-  gauge("gatehouse_store_append_failures", "Appends refused by the disk.", &Stats::append_failures);
-  gauge("gatehouse_store_sync_failures", "Syncs that failed.", &Stats::sync_failures);
-  gauge("gatehouse_store_torn_bytes", "Bytes cut off a torn tail at the start.",
-        &Stats::torn_bytes);
-  gauge("gatehouse_store_lost_bytes", "Unreadable bytes in damaged segments.", &Stats::lost_bytes);
-  gauge("gatehouse_store_damaged_files", "Segment files set aside.", &Stats::damaged_files);
-  gauge("gatehouse_store_segments_retired", "Segments deleted by retention.",
-        &Stats::segments_retired);
+  const auto counter = [&](std::string_view name, std::string_view help, uint64_t Stats::*figure) {
+    registry.counter_from(name, help, labels,
+                          [this, figure] { return static_cast<double>(stats().*figure); });
+  };
+  counter("gatehouse_store_records_appended", "Records appended since the start.",
+          &Stats::records_appended);
+  counter("gatehouse_store_append_failures", "Appends refused by the disk.",
+          &Stats::append_failures);
+  counter("gatehouse_store_sync_failures", "Syncs that failed.", &Stats::sync_failures);
+  counter("gatehouse_store_torn_bytes", "Bytes cut off a torn tail at the start.",
+          &Stats::torn_bytes);
+  counter("gatehouse_store_lost_bytes", "Unreadable bytes in damaged segments.",
+          &Stats::lost_bytes);
+  counter("gatehouse_store_damaged_files", "Segment files set aside.", &Stats::damaged_files);
+  counter("gatehouse_store_segments_retired", "Segments deleted by retention.",
+          &Stats::segments_retired);
   registry.gauge_from("gatehouse_store_healthy", "1 while writes and syncs succeed.", labels,
                       [this] { return health().ok() ? 1.0 : 0.0; });
 }

@@ -100,7 +100,8 @@ Status RecordLog::scan_chunk(const View& view, const Query& query, const model::
   const uint64_t end = chunk + 1 < chunks.size() ? chunks[chunk + 1].offset : view.end;
   std::vector<char> selected;
   for (const model::Labels* labels : view.tables.streams) {
-    selected.push_back(labels != nullptr && query.selector.matches(*labels));
+    const bool matches = labels != nullptr && query.selector.matches(*labels);
+    selected.push_back(static_cast<char>(matches));
   }
   FrameCursor cursor(file, view.segment->header.salt, chunks[chunk].offset, end);
   DecodedBatch decoded;

@@ -33,7 +33,7 @@ Status RecordLog::sync_through(Position position) {
     });
   };
   if (!lost() && synced_position_ < position) {
-    const Status synced = sync_locked();
+    Status synced = sync_locked();
     if (!synced.ok() && !lost()) return synced;
   }
   if (lost()) return unavailable("record log: the disk did not confirm the write; try again");

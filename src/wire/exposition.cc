@@ -89,7 +89,8 @@ class Writer {
     for (const Registry::Child& child : family.children) {
       switch (family.type) {
         case MetricType::kCounter:
-          sample(family.name, "_total", child.labels, child.counter.value());
+          sample(family.name, "_total", child.labels,
+                 child.read ? child.read() : child.counter.value());
           break;
         case MetricType::kGauge:
           sample(family.name, "", child.labels, child.read ? child.read() : child.gauge.value());

@@ -12,6 +12,7 @@ void fill(model::Registry& registry) {
   registry.counter("calls", "Calls \"made\" \\ done\nsince the start", {{"model", "a\"b\\c\nd"}})
       .add(3);
   registry.gauge("memory_bytes", "Memory", {}).set(1.5e9);
+  registry.counter_from("kept", "", {}, [] { return 3.0; });
   registry.gauge_from("saturation", "", {}, [] { return 0.25; });
   const double bounds[] = {0.1, 1};
   auto& histogram = registry.histogram("wait_seconds", "Waits", bounds, {{"m", "x"}});
@@ -25,6 +26,8 @@ TEST(Exposition, PrometheusText) {
             "# HELP calls_total Calls \"made\" \\\\ done\\nsince the start\n"
             "# TYPE calls_total counter\n"
             "calls_total{model=\"a\\\"b\\\\c\\nd\"} 3\n"
+            "# TYPE kept_total counter\n"
+            "kept_total 3\n"
             "# HELP memory_bytes Memory\n"
             "# TYPE memory_bytes gauge\n"
             "memory_bytes 1.5e+09\n"

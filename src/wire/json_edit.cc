@@ -169,7 +169,8 @@ bool Scanner::string() {
 bool Scanner::escape() {
   if (end_ - p_ < 2) return fail("a string is not closed");
   if (p_[1] != 'u') {
-    if (std::memchr("\"\\/bfnrt", p_[1], 8) == nullptr) return fail("an unknown escape");
+    constexpr std::string_view kShort = "\"\\/bfnrt";
+    if (kShort.find(p_[1]) == std::string_view::npos) return fail("an unknown escape");
     p_ += 2;
     return true;
   }

@@ -76,8 +76,14 @@ class AnthropicTest(GateCase):
 
     def test_a_cut_stream_is_an_error_to_the_client(self):
         with self.assertRaises(Exception) as caught:
-            list(self.message(stream=True, extra={"cut": "mid-stream", "cut_after_events": 3}))
+            list(self.message(stream=True, extra={"cut": "mid-stream", "cut_after_events": 5}))
         self.assertIn("did not finish", str(caught.exception))
+
+    def test_a_stream_cut_before_its_first_token_is_no_answer(self):
+        with self.assertRaises(anthropic.APIStatusError) as caught:  # message_start, content_block_start, ping
+            list(self.message(stream=True, extra={"cut": "mid-stream", "cut_after_events": 3}))
+        self.assertEqual(caught.exception.status_code, 502)
+        self.assertIn("stream_cut", str(caught.exception))
 
     def test_an_error_event_in_the_stream(self):
         with self.assertRaises(anthropic.APIError):

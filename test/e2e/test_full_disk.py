@@ -49,6 +49,7 @@ class FullDiskTest(GateCase):
         self.assertTrue(gate.alive)
         self.assertEqual(gate.get("/v1/models").status, 200)
         self.assertEqual(gate.metric("gatehouse_store_healthy", "viewer"), 0)
+        self.assertGreater(gate.metric("gatehouse_store_append_failures_total", "viewer"), 0)
 
         (self.disk / "ballast").unlink()
         self.assertTrue(wait_until(lambda: gate.chat().status == 200, 10, 0.1))

@@ -103,7 +103,9 @@ class MoneyTest(GateCase):
         spent = self.spent_usd(gate)
         print(f"one dollar, 1,000 calls at once: {statuses.count(200)} passed at first, {spent:.2f} dollars spent in the end")
         self.assertLessEqual(spent, 1.0)
-        self.assertGreater(spent, 0.8)  # the worst case of one more call no longer fits
+        # What is left is less than the worst case of one more call: its messages' bytes,
+        # what a template may add, and the answer, at 0.1 cent each.
+        self.assertGreater(spent, 0.9)
 
     def test_spend_survives_a_restart_and_kill_9(self):
         gate = self.gate(self.config(), keys={"k": ["--daily-usd", "1"]})

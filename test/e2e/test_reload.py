@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from gate import CHAT, CHAT_PATH, GateCase, exchange, model, upstream, wait_until
+from gate import BUILD, CHAT, CHAT_PATH, GateCase, exchange, model, upstream, wait_until
 
 
 class Streaming:
@@ -171,9 +171,34 @@ class DrainTest(GateCase):
         begin = time.monotonic()
         self.assertEqual(gate.stop(), 0)
         self.assertLess(time.monotonic() - begin, 3)
-        self.assertFalse(streaming.result().whole)
+        cut = streaming.result()
+        self.assertFalse(cut.whole)
+        self.assertEqual(json.loads(cut.events[-1][1])["error"]["code"], "gate_draining")
         self.assertEqual(len(gate.records()), 1)
-        self.assertNotEqual(gate.records()[0]["attributes"].get("error.type", ""), "")
+        self.assertEqual(gate.records()[0]["attributes"]["error.type"], "gate_draining")
+
+    def test_a_call_that_still_waits_when_the_drain_is_over_is_told_so(self):
+        gate = self.gate({"server": {"listen": "127.0.0.1:0", "drain": "500ms"}})
+        replies = []
+        caller = threading.Thread(target=lambda: replies.append(gate.chat(mock={"latency_ms": 60000})))
+        caller.start()
+        time.sleep(0.3)
+        self.assertEqual(gate.stop(), 0)
+        caller.join()
+        self.assert_error(replies[0], 503, "gate_draining")
+        self.assertEqual(gate.records()[0]["attributes"]["error.type"], "gate_draining")
+
+    def test_a_second_one_on_the_same_port_is_told_so(self):
+        gate = self.gate()
+        other = {**gate.config, "server": {"listen": f"127.0.0.1:{gate.port}"},
+                 "storage": {"path": str(gate.directory / "other")}}
+        path = gate.directory / "other.yaml"
+        path.write_text(json.dumps(other))
+        done = subprocess.run([BUILD / "gatehouse", "serve", "--config", path], capture_output=True, text=True,
+                              timeout=20, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("the address is in use", done.stderr)
+        self.assertEqual(gate.chat().status, 200)
 
     def test_idle_connections_do_not_hold_it_up(self):
         gate = self.gate()

@@ -4,7 +4,7 @@ import threading
 import time
 import unittest
 
-from gate import CHAT, CHAT_PATH, GateCase, exchange, upstream
+from gate import CHAT, CHAT_PATH, GateCase, exchange, model, upstream
 
 ONCE = {"retries": 0}
 NEVER_OPEN = {"consecutive_failures": 100000, "failure_ratio": 1, "requests_min": 100000, "outlier_margin": 0}
@@ -228,10 +228,50 @@ class StreamErrorsTest(ReplyCase):
         self.assertIn("error", json.loads(reply.events[-1][1]))
         self.assertEqual(self.once.logged(reply.request_id)["error"], "stream_error")
 
-    def test_an_error_inside_a_200_that_is_no_stream(self):
+    def pair(self, **timeouts):
+        """Upstream a, and b for what a fails at."""
+        made = [upstream(self.mock, name, retry=ONCE, timeouts=timeouts) for name in ("a", "b")]
+        return self.gate({"upstreams": made, "models": [model("gpt", "a", {"upstream": "b", "order": 1})]})
+
+    def test_an_error_inside_a_200_that_is_no_stream_is_tried_elsewhere(self):
+        gate = self.pair()
+        self.mock.behave("a", error_in_200=True)
+        reply = gate.chat()
+        self.assertEqual((reply.status, reply.headers["x-gatehouse-upstream"]), (200, "b"))
+        self.assertIn("choices", reply.json)
+
+    def test_an_error_inside_a_200_is_no_answer(self):
         reply = self.once.chat(mock={"error_in_200": True})
-        self.assertIn("error", reply.json)
-        self.assertNotEqual(self.once.logged(reply.request_id)["error"], "")
+        self.assert_error(reply, 502, "reply_error")
+        self.assertEqual(self.once.logged(reply.request_id)["error"], "reply_error")
+        gate = self.pair()
+        blamed = gate.chat(mock={"error_in_200": True, "error_class": 400})  # the call's own fault: nobody else is asked
+        self.assertEqual((blamed.status, blamed.headers["x-gatehouse-attempts"]), (400, "1"), blamed)
+        self.assertIn("error", blamed.json)
+
+    def test_a_role_is_no_token(self):
+        gate = self.pair(first_token="300ms")
+        self.mock.behave("a", stall_after_events=1)  # says that an assistant speaks, and falls silent
+        reply = gate.chat(stream=True)
+        self.assertEqual((reply.status, reply.headers["x-gatehouse-upstream"], reply.whole), (200, "b", True))
+        self.mock.behave("b", stall_after_events=1)
+        self.assert_error(gate.chat(stream=True), 504, "first_token_timeout")
+
+    def test_a_stream_that_breaks_before_its_first_token_is_tried_elsewhere(self):
+        gate = self.pair()
+        for failure in ({"error_after_events": 1}, {"cut": "mid-stream", "cut_after_events": 1}):
+            with self.subTest(**failure):
+                self.mock.behave("a", **failure)
+                reply = gate.chat(stream=True)
+                self.assertEqual((reply.headers["x-gatehouse-upstream"], reply.whole), ("b", True))
+
+    def test_a_tool_call_is_a_token(self):
+        tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+        gate = self.pair(first_token="300ms", between_tokens="500ms")
+        self.mock.behave("a", stall_after_events=1)  # its first event names the tool
+        reply = gate.chat(stream=True, tools=tools)
+        self.assertEqual((reply.headers["x-gatehouse-upstream"], reply.whole), ("a", False))
+        self.assertEqual(json.loads(reply.events[-1][1])["error"]["code"], "idle_timeout")
 
 
 class UsageTest(ReplyCase):

@@ -10,6 +10,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { metricAnswer } from './metrics.mjs';
 import { detailOf, makeCall, makeKey, makeWorld, overviewOf, sessionId, traceId } from './world.mjs';
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
@@ -27,12 +28,12 @@ const pageHeaders = {
   'cross-origin-opener-policy': 'same-origin',
   'permissions-policy': 'camera=(), geolocation=(), microphone=()',
 };
-const pages = /^\/(login|calls(\/.*)?|keys(\/.*)?|upstreams|audit|account)?$/;
+const pages = /^\/(login|calls(\/.*)?|keys(\/.*)?|upstreams|graph|query|targets|store|audit|account)?$/;
 const permissionsOf = {
-  viewer: ['overview.read', 'calls.read', 'keys.read', 'upstreams.read'],
-  operator: ['overview.read', 'calls.read', 'bodies.read', 'keys.read', 'keys.write', 'upstreams.read'],
-  auditor: ['overview.read', 'calls.read', 'keys.read', 'upstreams.read', 'audit.read'],
-  admin: ['overview.read', 'calls.read', 'bodies.read', 'keys.read', 'keys.write', 'upstreams.read', 'audit.read'],
+  viewer: ['overview.read', 'calls.read', 'keys.read', 'upstreams.read', 'metrics.read'],
+  operator: ['overview.read', 'calls.read', 'bodies.read', 'keys.read', 'keys.write', 'upstreams.read', 'metrics.read'],
+  auditor: ['overview.read', 'calls.read', 'keys.read', 'upstreams.read', 'metrics.read', 'audit.read'],
+  admin: ['overview.read', 'calls.read', 'bodies.read', 'keys.read', 'keys.write', 'upstreams.read', 'metrics.read', 'audit.read'],
 };
 
 class Refusal extends Error {
@@ -281,6 +282,12 @@ export function startMock({ state = 'full', role = 'admin', port = 0, bodiesKept
     }
     reply.setHeader('cache-control', 'no-store');
     try {
+      const metrics = metricAnswer(url, broken ? 'down' : state);
+      if (metrics) {
+        who(request);
+        reply.writeHead(metrics.status, { 'content-type': 'application/json' }).end(JSON.stringify(metrics.body));
+        return;
+      }
       const answer = await api(request, reply, url);
       if (answer === null) return;
       if (answer === undefined) reply.writeHead(204).end();

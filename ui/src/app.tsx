@@ -40,6 +40,9 @@ const CallPage = lazy(async () => (await import('./pages/call')).CallPage);
 const Keys = lazy(async () => (await import('./pages/keys')).Keys);
 const KeyPage = lazy(async () => (await import('./pages/key')).KeyPage);
 const Upstreams = lazy(async () => (await import('./pages/upstreams')).Upstreams);
+const Explore = lazy(async () => (await import('./pages/explore')).Explore);
+const Targets = lazy(async () => (await import('./pages/targets')).Targets);
+const Store = lazy(async () => (await import('./pages/store')).Store);
 const Audit = lazy(async () => (await import('./pages/audit')).Audit);
 const Account = lazy(async () => (await import('./pages/account')).Account);
 
@@ -72,6 +75,10 @@ function Pages() {
         {(params: Params) => <KeyPage key={params['id']} params={params} />}
       </Route>
       <Route path="/upstreams">{(params: Params) => <Upstreams params={params} />}</Route>
+      <Route path="/graph">{(params: Params) => <Explore params={params} />}</Route>
+      <Route path="/query">{(params: Params) => <Explore params={params} />}</Route>
+      <Route path="/targets">{(params: Params) => <Targets params={params} />}</Route>
+      <Route path="/store">{(params: Params) => <Store params={params} />}</Route>
       <Route path="/audit">{(params: Params) => <Audit params={params} />}</Route>
       <Route path="/account">{(params: Params) => <Account params={params} />}</Route>
       <Route>

@@ -7,7 +7,8 @@ export type Permission =
   | 'keys.read'
   | 'keys.write'
   | 'upstreams.read'
-  | 'audit.read';
+  | 'audit.read'
+  | 'metrics.read';
 
 export interface Session {
   user: string;

@@ -16,8 +16,11 @@ const places: { path: string; name: string; key: string; needs: Permission }[] =
   { path: '/calls', name: 'Calls', key: 'c', needs: 'calls.read' },
   { path: '/keys', name: 'Keys', key: 'k', needs: 'keys.read' },
   { path: '/upstreams', name: 'Upstreams', key: 'u', needs: 'upstreams.read' },
+  { path: '/graph', name: 'Metrics', key: 'm', needs: 'metrics.read' },
   { path: '/audit', name: 'Audit', key: 'a', needs: 'audit.read' },
 ];
+
+const metricPages = ['/graph', '/query', '/targets', '/store'];
 
 const themeIcons = {
   system: 'M8 1.5a6.5 6.5 0 1 0 0 13zM8 1.5a6.5 6.5 0 0 1 0 13',
@@ -149,7 +152,8 @@ export function Frame({ path, who, children }: { path: string; who: Session; chi
     { keys: 't', does: 'Change the theme', run: nextTheme },
     { keys: '?', does: 'Show this help', run: () => (helping.value = true) },
   ]);
-  const at = (place: string) => (place === '/' ? path === '/' : path.startsWith(place));
+  const at = (place: string) =>
+    place === '/' ? path === '/' : place === '/graph' ? metricPages.includes(path) : path.startsWith(place);
   return (
     <>
       <a class="skip" href="#content">

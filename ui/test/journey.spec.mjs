@@ -1,7 +1,20 @@
 // What a person does, by keyboard alone.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
-import { accessible, onlyMock, openBrowser, openPage, openServer, password, realUrl, settled, signIn, user } from './browser.mjs';
+import {
+  accessible,
+  changer,
+  needsUser,
+  openBrowser,
+  openPage,
+  openServer,
+  password,
+  settled,
+  signIn,
+  token,
+  user,
+  viewer,
+} from './browser.mjs';
 
 let browser;
 let server;
@@ -78,7 +91,6 @@ test('sign in, create a key, open a call', async () => {
   await page.keyboard.press('g');
   await page.keyboard.press('c');
   await page.waitForURL('**/calls');
-  if (realUrl && (await page.locator('[data-row-link]').count()) === 0) return;
   await page.waitForSelector('[data-row-link]');
   await page.keyboard.press('j');
   await focused(page, '[data-row-link]');
@@ -140,12 +152,10 @@ test('filters are the address', async () => {
   await focused(page, 'select[name=status]');
   await page.selectOption('select[name=status]', 'error');
   await page.waitForURL('**/calls?status=error');
-  if (!realUrl) {
-    await page.waitForFunction(() => {
-      const rows = [...document.querySelectorAll('.rows-space .c-state')];
-      return rows.length > 0 && rows.every((r) => r.textContent.startsWith('failed'));
-    });
-  }
+  await page.waitForFunction(() => {
+    const rows = [...document.querySelectorAll('.rows-space .c-state')];
+    return rows.length > 0 && rows.every((r) => r.textContent.startsWith('failed'));
+  });
   await page.reload();
   await page.waitForSelector('select[name=status]');
   assert.equal(await page.inputValue('select[name=status]'), 'error');
@@ -204,23 +214,23 @@ test('every stop of Tab shows where it is', async () => {
   }
 });
 
-test('the one-time link signs in once and leaves no trace', onlyMock, async () => {
+test('the one-time link signs in once and leaves no trace', needsUser(token), async () => {
   const { page } = view;
   await view.context.clearCookies();
-  await page.goto('/login?token=first-token');
+  await page.goto(`/login?token=${token}`);
   await page.waitForSelector('nav');
   assert.equal(new URL(page.url()).pathname + new URL(page.url()).search, '/');
   await page.click('button[aria-label="Sign out"]');
   await page.waitForSelector('input[name=user]');
-  await page.goto('/login?token=first-token');
+  await page.goto(`/login?token=${token}`);
   await page.waitForSelector('[role=alert] .callout');
   assert.ok(!page.url().includes('token'));
 });
 
-test('set a password', onlyMock, async (t) => {
+test('set a password', needsUser(changer), async (t) => {
   const own = await openServer({});
   t.after(() => own.close());
-  const { page, context } = await openPage(browser, { server: own, signed: await signIn(own) });
+  const { page, context } = await openPage(browser, { server: own, signed: await signIn(own, changer) });
   t.after(() => context.close());
   await page.goto('/account');
   await page.fill('input[name=current]', 'wrong');
@@ -232,10 +242,10 @@ test('set a password', onlyMock, async (t) => {
   await page.waitForSelector('.told:has-text("is set")');
 });
 
-test('a viewer sees no way to change keys and no audit', onlyMock, async (t) => {
+test('a viewer sees no way to change keys and no audit', needsUser(viewer), async (t) => {
   const own = await openServer({ role: 'viewer' });
   t.after(() => own.close());
-  const { page, context } = await openPage(browser, { server: own, signed: await signIn(own) });
+  const { page, context } = await openPage(browser, { server: own, signed: await signIn(own, viewer) });
   t.after(() => context.close());
   await page.goto('/keys');
   await settled(page);

@@ -92,15 +92,11 @@ Task<void> Anthropic::call(gateway::Worker& worker, net::Exchange& exchange) {
   call.path = exchange.request().path.substr(3);  // below "/v1"
   call.query = exchange.request().query;
   read_call_headers(exchange.request(), call);
-  const bool read = co_await read_call_body(worker, exchange, dialect_, call.body);
+  const bool read = co_await read_call_body(worker, exchange, call);
   if (!read) co_return;
   const Status parsed = parse_anthropic_body(call.body, call);
   if (!parsed.ok()) {
-    CallError error;
-    error.kind = ErrorKind::kInvalidRequest;
-    error.code = "invalid_request";
-    error.message = parsed.message();
-    co_await send_error(exchange, dialect_, error);
+    co_await refuse_call(worker, exchange, call, parsed);
     co_return;
   }
   co_await gate_.gateway.call(worker, exchange, call);

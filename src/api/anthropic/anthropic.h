@@ -29,6 +29,8 @@ class Anthropic {
   // REQUIRES: knows(path of the request); a POST.
   Task<void> call(gateway::Worker& worker, net::Exchange& exchange);
 
+  const gateway::Dialect& dialect() const { return dialect_; }
+
  private:
   Gate gate_;
   AnthropicDialect dialect_;

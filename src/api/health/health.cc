@@ -75,11 +75,11 @@ std::string_view Health::not_ready() const {
 Task<void> Health::handle(gateway::Worker& worker, net::Exchange& exchange) const {
   const std::string_view path = exchange.request().path;
   constexpr std::string_view kText = "text/plain; charset=utf-8";
-  if (path == "/healthz") {
+  if (path == "/healthz" || path == "/-/healthy") {
     co_await answer(exchange, 200, kText, "ok\n");
     co_return;
   }
-  if (path == "/readyz") {
+  if (path == "/readyz" || path == "/-/ready") {
     const std::string_view reason = not_ready();
     co_await answer(exchange, reason.empty() ? 200 : 503, kText,
                     reason.empty() ? "ready\n" : reason);

@@ -121,18 +121,14 @@ Task<void> Inference::call(gateway::Worker& worker, net::Exchange& exchange,
   Status parsed = model.status();
   if (parsed.ok()) {
     call.model = std::move(*model);
-    const bool read = co_await read_call_body(worker, exchange, words, call.body);
+    const bool read = co_await read_call_body(worker, exchange, call);
     if (!read) co_return;
     if (is_json(request)) {
       parsed = wire::validate_json(call.body).with_context("the request body is not JSON");
     }
   }
   if (!parsed.ok()) {
-    CallError error;
-    error.kind = ErrorKind::kInvalidRequest;
-    error.code = "invalid_request";
-    error.message = parsed.message();
-    co_await send_error(exchange, words, error);
+    co_await refuse_call(worker, exchange, call, parsed);
     co_return;
   }
   co_await gate_.gateway.call(worker, exchange, call);

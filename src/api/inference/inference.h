@@ -41,11 +41,11 @@ class Inference {
   // REQUIRES: `path` is that of the request; a POST.
   Task<void> call(gateway::Worker& worker, net::Exchange& exchange, const InferencePath& path);
 
- private:
   const gateway::Dialect& dialect(InferenceForm form) const {
     return dialects_[static_cast<size_t>(form)];
   }
 
+ private:
   Gate gate_;
   std::array<InferenceDialect, 4> dialects_ = {InferenceDialect(InferenceForm::kOpenInference),
                                                InferenceDialect(InferenceForm::kInvocations),

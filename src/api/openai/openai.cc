@@ -25,15 +25,11 @@ Task<void> OpenAi::call(gateway::Worker& worker, net::Exchange& exchange, const 
     co_await form_call(worker, exchange, path, call);
     co_return;
   }
-  const bool read = co_await read_call_body(worker, exchange, dialect_, call.body);
+  const bool read = co_await read_call_body(worker, exchange, call);
   if (!read) co_return;
   const Status parsed = parse_openai_body(path, call.body, call);
   if (!parsed.ok()) {
-    CallError error;
-    error.kind = ErrorKind::kInvalidRequest;
-    error.code = "invalid_request";
-    error.message = parsed.message();
-    co_await send_error(exchange, dialect_, error);
+    co_await refuse_call(worker, exchange, call, parsed);
     co_return;
   }
   co_await gate_.gateway.call(worker, exchange, call);
@@ -42,22 +38,19 @@ Task<void> OpenAi::call(gateway::Worker& worker, net::Exchange& exchange, const 
 // A form: its fields are read as they pass, for the model alone.
 Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
                              const OpenAiPath& path, CallRequest& call) {
-  CallError error;
-  error.kind = ErrorKind::kInvalidRequest;
-  error.code = "invalid_request";
   const auto boundary = net::multipart_boundary(exchange.request().headers.get("content-type"));
   if (!boundary) {
-    error.message = "this path takes multipart/form-data with a boundary";
-    co_await send_error(exchange, dialect_, error);
+    const Status why = invalid_argument("this path takes multipart/form-data with a boundary");
+    co_await refuse_call(worker, exchange, call, why);
     co_return;
   }
   gateway::FormBody form(exchange, *boundary, worker.snapshot->config.form_bytes_max);
   Result<std::string> named = co_await form.find_model();
   if (!named.ok()) {
     if (named.status().code() == Code::kCancelled) co_return exchange.abort();
-    error =
+    const CallError error =
         body_error(named.status(), worker.snapshot->config.form_bytes_max, "server.limits.form");
-    co_await send_error(exchange, dialect_, error);
+    co_await worker.gateway.refuse(worker, exchange, call, error);
     co_return;
   }
   call.model = std::move(*named);
@@ -66,8 +59,9 @@ Task<void> OpenAi::form_call(gateway::Worker& worker, net::Exchange& exchange,
     if (deployment) call.model = *deployment;
   }
   if (call.model.empty()) {
-    error.message = "the form has no field `model`; name one that GET /v1/models lists";
-    co_await send_error(exchange, dialect_, error);
+    const Status why =
+        invalid_argument("the form has no field `model`; name one that GET /v1/models lists");
+    co_await refuse_call(worker, exchange, call, why);
     co_return;
   }
   call.form = &form;

@@ -164,7 +164,7 @@ class ConsoleTest : public ::testing::Test {
     trace.upstream_ns = 1'833'800'000;
     trace.request_id = time_ordered_id(trace.begin_wall_ns / 1'000'000);
     trace.route = "/v1/chat/completions";
-    gateway::begin_trace("", trace);
+    gateway::begin_trace({}, "", trace);
     trace.status = wish.status;
     trace.error = wish.error;
     trace.error_message = wish.error.empty() ? "" : "what went wrong";

@@ -80,7 +80,7 @@ TEST_F(ContractTest, Overview) {
   refused.error = "rate_limit_exceeded";
   refused.attempts = 0;
   add_call(refused);
-  limits_.apply(gateway::LimitScope::kModel, "gpt-4o-mini", 1052, 214'800, clock_.wall,
+  limits_.apply(gateway::LimitScope::kGate, gateway::kWholeGate, 1052, 214'800, clock_.wall,
                 {clock_.steady_ns(), clock_.wall});
   config_.daily_budget_nanodollars = 50'000'000'000;
   Replied overview = admin("GET", "/api/v1/overview");

@@ -79,6 +79,18 @@ Status read_models(JsonView given, std::vector<std::string>& to) {
   return {};
 }
 
+// CIDR blocks or addresses; the store of keys says which it cannot read.
+Status read_addresses(JsonView given, std::vector<std::string>& to) {
+  to.clear();
+  for (const JsonView item : given.items()) {
+    const auto text = item.string();
+    if (!text) return invalid_argument("\"allow_from\" holds CIDR blocks or addresses.");
+    to.emplace_back(*text);
+  }
+  if (given.is_array()) return {};
+  return invalid_argument("\"allow_from\" has to be an array; an empty one: from anywhere.");
+}
+
 Result<int64_t> read_expiry(JsonView given) {
   if (given.is_null()) return int64_t{0};
   const auto ms = given.integer();
@@ -88,8 +100,8 @@ Result<int64_t> read_expiry(JsonView given) {
   return *ms * kMsNs;
 }
 
-constexpr std::array<std::string_view, 5> kKeyMembers = {"name", "role", "models", "limits",
-                                                         "expires_at_ms"};
+constexpr std::array<std::string_view, 6> kKeyMembers = {"name",   "role",       "models",
+                                                         "limits", "allow_from", "expires_at_ms"};
 
 Status read_spec(JsonView body, identity::KeySpec& spec) {
   const auto name = body.get("name").string();
@@ -105,6 +117,9 @@ Status read_spec(JsonView body, identity::KeySpec& spec) {
   }
   if (const JsonView limits = body.get("limits"); limits.present()) {
     RETURN_IF_ERROR(merge_limits(limits, spec.limits));
+  }
+  if (const JsonView from = body.get("allow_from"); from.present()) {
+    RETURN_IF_ERROR(read_addresses(from, spec.allow_from));
   }
   if (const JsonView expires = body.get("expires_at_ms"); expires.present()) {
     ASSIGN_OR_RETURN(spec.expires_ns, read_expiry(expires));
@@ -131,6 +146,10 @@ Status read_change(JsonView body, const Key& key, identity::KeyChange& change) {
   if (const JsonView limits = body.get("limits"); limits.present()) {
     change.limits = key.limits;
     RETURN_IF_ERROR(merge_limits(limits, *change.limits));
+  }
+  if (const JsonView from = body.get("allow_from"); from.present()) {
+    change.allow_from.emplace();
+    RETURN_IF_ERROR(read_addresses(from, *change.allow_from));
   }
   if (const JsonView expires = body.get("expires_at_ms"); expires.present()) {
     ASSIGN_OR_RETURN(change.expires_ns, read_expiry(expires));
@@ -168,6 +187,8 @@ std::string Console::key_json(const Key& key) const {
   json.key("models").begin_array();
   if (key.models.empty()) json.string("*");
   for (const std::string& model : key.models) json.string(model);
+  json.end_array().key("allow_from").begin_array();
+  for (const std::string& block : key.allow_from) json.string(block);
   json.end_array().key("limits").begin_object();
   for (const LimitField& field : kLimitFields) {
     const int64_t limit = key.limits.*field.value;

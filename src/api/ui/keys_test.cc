@@ -94,6 +94,22 @@ TEST_F(ConsoleKeysTest, AChangeMergesWhatIsGiven) {
   EXPECT_EQ(admin("PATCH", "/api/v1/keys/none", "{}").code(), "key_not_found");
 }
 
+TEST_F(ConsoleKeysTest, AddressesAreBoundAndFreed) {
+  const std::string id = make(R"({"name":"one","allow_from":["10.0.0.0/8","192.0.2.7"]})");
+  Replied read = admin("GET", "/api/v1/keys/" + id);
+  EXPECT_EQ(read.json().get("allow_from").size(), 2u);
+  EXPECT_EQ(keys_.get(id)->allow_from, (std::vector<std::string>{"10.0.0.0/8", "192.0.2.7"}));
+  Replied other = admin("PATCH", "/api/v1/keys/" + id, R"({"name":"two"})");
+  EXPECT_EQ(other.json().get("allow_from").size(), 2u);
+  for (const char* body : {R"({"allow_from":"10.0.0.0/8"})", R"({"allow_from":[7]})",
+                           R"({"allow_from":["10.0.0.0/99"]})", R"({"allow_from":null})"}) {
+    EXPECT_EQ(admin("PATCH", "/api/v1/keys/" + id, body).code(), "invalid_body") << body;
+  }
+  Replied freed = admin("PATCH", "/api/v1/keys/" + id, R"({"allow_from":[]})");
+  EXPECT_EQ(freed.json().get("allow_from").size(), 0u);
+  EXPECT_TRUE(keys_.get(id)->allow_from.empty());
+}
+
 TEST_F(ConsoleKeysTest, ARotationOverlaps) {
   Replied made = admin("POST", "/api/v1/keys", R"({"name":"one"})");
   const std::string id(*made.json().get("key").get("id").string());

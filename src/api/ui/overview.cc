@@ -127,15 +127,13 @@ std::string Console::overview_json(const Visit& visit, Activity::Range range) co
   json.member("output", totals.output_tokens).member("reasoning", totals.reasoning_tokens);
   json.end_object();
 
-  // Every call is counted at its model, whatever its key: the sum over the
-  // models is the whole.
-  const gateway::LimitRegistry::Spent spent =
-      parts_.gateway.parts().limits.spent(gateway::LimitScope::kModel, parts_.clock.wall_ns());
+  const gateway::Budget& spent = snapshot->whole_gate->budget;
+  const int64_t wall_ns = parts_.clock.wall_ns();
   const ConfigState config = parts_.program.config();
   json.key("spend").begin_object();
   nanousd(json, "range_nanousd", totals.cost_nanodollars);
-  nanousd(json, "today_nanousd", spent.today);
-  nanousd(json, "month_nanousd", spent.this_month);
+  nanousd(json, "today_nanousd", spent.spent_today(wall_ns));
+  nanousd(json, "month_nanousd", spent.spent_this_month(wall_ns));
   budget(json, "daily_budget_nanousd", config.daily_budget_nanodollars);
   budget(json, "monthly_budget_nanousd", config.monthly_budget_nanodollars);
   json.member("estimated_ratio", totals.calls == 0 ? 0.0

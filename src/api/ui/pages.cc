@@ -1,7 +1,5 @@
 #include "api/ui/pages.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -9,6 +7,7 @@
 
 #include "base/text.h"
 #include "identity/security_headers.h"
+#include "wire/gzip.h"
 
 namespace gatehouse::api {
 
@@ -17,8 +16,9 @@ namespace {
 // No asset of the console comes near it; an inflated form that does is damaged.
 constexpr size_t kInflatedBytesMax = 4 << 20;
 
-constexpr std::array<std::string_view, 7> kPages = {"/",          "/login", "/calls",  "/keys",
-                                                    "/upstreams", "/audit", "/account"};
+constexpr std::array<std::string_view, 11> kPages = {"/",          "/login", "/calls",  "/keys",
+                                                     "/upstreams", "/graph", "/query",  "/targets",
+                                                     "/store",     "/audit", "/account"};
 
 const Asset* find_asset(std::span<const Asset> from, std::string_view path) {
   const auto at = std::lower_bound(from.begin(), from.end(), path,
@@ -53,28 +53,6 @@ bool matches_etag(std::string_view if_none_match, std::string_view etag) {
     if (tag == "*" || tag == etag) return true;
   }
   return false;
-}
-
-std::optional<std::string> inflate_gzip(std::string_view bytes) {
-  z_stream stream{};
-  constexpr int kGzip = 16;  // added to the window bits: a gzip wrapper and no other
-  if (inflateInit2(&stream, MAX_WBITS + kGzip) != Z_OK) return std::nullopt;
-  // zlib's interface is older than const.
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  std::string out;
-  int state = Z_OK;
-  while (state == Z_OK && out.size() < kInflatedBytesMax) {
-    const size_t before = out.size();
-    out.resize(before + (64 << 10));
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
-    stream.avail_out = static_cast<uInt>(out.size() - before);
-    state = inflate(&stream, Z_NO_FLUSH);
-    out.resize(out.size() - stream.avail_out);
-  }
-  inflateEnd(&stream);
-  if (state != Z_STREAM_END) return std::nullopt;
-  return out;
 }
 
 Task<void> refuse(net::Exchange& exchange, int status, std::string_view text) {
@@ -123,7 +101,7 @@ Task<void> serve_page(net::Exchange& exchange, std::span<const Asset> from) {
   }
   net::Reply reply;
   reply.content_type = asset->content_type;
-  std::optional<std::string> inflated;
+  std::string inflated;
   if (matches_etag(request.headers.get("if-none-match"), asset->etag)) {
     reply.status = 304;
     reply.content_type = {};
@@ -131,12 +109,13 @@ Task<void> serve_page(net::Exchange& exchange, std::span<const Asset> from) {
     headers.push_back({"content-encoding", "gzip"});
     reply.body = asset->gzip_bytes;
   } else {
-    inflated = inflate_gzip(asset->gzip_bytes);
-    if (!inflated) {
+    auto unpacked = wire::gzip_decompress(asset->gzip_bytes, kInflatedBytesMax);
+    if (!unpacked.ok()) {
       co_await refuse(exchange, 500, "The asset in the program is damaged.\n");
       co_return;
     }
-    reply.body = *inflated;
+    inflated = std::move(*unpacked);
+    reply.body = inflated;
   }
   reply.headers = headers;
   const Status sent = co_await exchange.reply(reply);

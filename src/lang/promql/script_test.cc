@@ -81,6 +81,7 @@ load_with_nhcb 30s
   m{a="1"}@st _ -2s
   m{a="1"}    1 2
   n           3
+
 clear
 
 eval instant at 1m30s  sum( m ) # not a comment of the script
@@ -107,7 +108,7 @@ eval instant at 0 1
   EXPECT_EQ(load.series[1].start_offsets_ms[0], -1000);
   EXPECT_TRUE(std::holds_alternative<ClearCommand>((*commands)[1]));
   const auto& sum = std::get<EvalCommand>((*commands)[2]);
-  EXPECT_EQ(sum.line, 10);
+  EXPECT_EQ(sum.line, 11);
   EXPECT_EQ(sum.begin_ms, 90'000);
   EXPECT_EQ(sum.query, "sum( m ) # not a comment of the script");
   ASSERT_EQ(sum.warnings.size(), 1U);

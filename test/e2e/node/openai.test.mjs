@@ -1,4 +1,5 @@
 // OpenAI's own JavaScript client, as its users use it: npm install openai, baseURL changed.
+import './globals.mjs';
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import OpenAI, { AzureOpenAI, toFile } from 'openai';

@@ -1,0 +1,95 @@
+// OpenTelemetry metrics: POST /api/v1/otlp/v1/metrics, protobuf or JSON.
+#include <mutex>
+
+#include "api/prometheus/answer.h"
+#include "base/text.h"
+#include "store/metric_store.h"
+#include "wire/delta_accumulator.h"
+#include "wire/gzip.h"
+#include "wire/otlp_translate.h"
+
+namespace gatehouse::api {
+
+namespace {
+
+constexpr std::string_view kProtobuf = "application/x-protobuf";
+constexpr std::string_view kJson = "application/json";
+
+// The media type, without its parameters.
+std::string_view media_type(std::string_view content_type) {
+  return trim(content_type.substr(0, content_type.find(';')));
+}
+
+MetricAnswer refusal(int status, const std::string& message) {
+  MetricAnswer answer = metric::error("bad_data", message);
+  answer.status = status;
+  if (status == 429 || status == 503) answer.headers.emplace_back("retry-after", "2");
+  return answer;
+}
+
+}  // namespace
+
+MetricAnswer Prometheus::take_otlp(std::string_view message, bool json) {
+  MemoryCharge charge(parts_.budget);
+  // What is translated is a few times as long as the message says it.
+  if (!charge.grow(static_cast<int64_t>(4 * message.size())).ok()) {
+    return refusal(429, "the memory budget is used up (memory.limit)");
+  }
+  wire::OtlpTranslateOptions options;
+  options.promote_resource_attributes = parts_.limits().otlp_promoted;
+  // Differences add up in the order in which they come: one request at a time.
+  const std::lock_guard lock(deltas_mutex_);
+  wire::OtlpTranslator translator(std::move(options), &deltas_);
+  const Status read = json ? wire::decode_otlp_metrics_json(message, translator)
+                           : wire::decode_otlp_metrics(message, translator);
+  if (!read.ok()) {
+    return refusal(read.code() == Code::kResourceExhausted ? 429 : 400, read.message());
+  }
+  const auto outcome = parts_.store.append(translator.series(), {});
+  if (!outcome.ok()) {
+    const bool full = outcome.status().code() == Code::kResourceExhausted;
+    return refusal(full ? 429 : 503, outcome.status().message());
+  }
+  const uint64_t rejected = translator.rejected() + outcome->refused();
+  const std::string& why =
+      translator.rejected() != 0 ? translator.first_rejection() : outcome->first_refusal;
+  MetricAnswer answer;
+  answer.content_type = json ? kJson : kProtobuf;
+  answer.body = json ? wire::otlp_metrics_response_json(rejected, why)
+                     : wire::otlp_metrics_response(rejected, why);
+  return answer;
+}
+
+Task<MetricAnswer> Prometheus::otlp(MetricRequest& request) {
+  const net::HeaderList& headers = request.exchange.request().headers;
+  const std::string_view type = media_type(headers.get("content-type"));
+  const bool json = equal_ignoring_case(type, kJson);
+  if (!json && !equal_ignoring_case(type, kProtobuf)) {
+    co_return refusal(415, "send application/x-protobuf or application/json");
+  }
+  const std::string_view encoding = headers.get("content-encoding", "identity");
+  const bool packed = equal_ignoring_case(encoding, "gzip");
+  if (!packed && !equal_ignoring_case(encoding, "identity")) {
+    co_return refusal(415, "send the content encoding gzip, or none");
+  }
+  const QueryLimits limits = parts_.limits();
+  const auto body =
+      co_await request.exchange.read_body(static_cast<size_t>(limits.write_bytes_max));
+  if (!body.ok()) {
+    const bool large = body.status().code() == Code::kResourceExhausted;
+    co_return refusal(large ? 413 : 400, body.status().message());
+  }
+  const auto work = [&]() -> MetricAnswer {
+    if (!packed) return take_otlp(*body, json);
+    const auto message =
+        wire::gzip_decompress(*body, static_cast<size_t>(limits.decoded_bytes_max));
+    if (!message.ok()) {
+      const bool large = message.status().code() == Code::kResourceExhausted;
+      return refusal(large ? 413 : 400, message.status().message());
+    }
+    return take_otlp(*message, json);
+  };
+  co_return co_await parts_.intake.run(request.worker.loop, work);
+}
+
+}  // namespace gatehouse::api

@@ -1,0 +1,131 @@
+// Samples that are pushed: remote write 1.0 and 2.0 (prometheus.io/docs/specs/prw).
+#include <optional>
+
+#include "api/prometheus/answer.h"
+#include "base/text.h"
+#include "store/metric_store.h"
+#include "wire/remote_write.h"
+#include "wire/snappy.h"
+
+namespace gatehouse::api {
+
+namespace {
+
+// What a thread of the pool keeps between requests; more is given back, so that one
+// large request does not cost its memory for ever.
+constexpr size_t kKeptBytes = 8 << 20;
+
+// Seconds after which a sender may try again what there was no room for.
+constexpr std::string_view kRetryAfter = "2";
+
+MetricAnswer plain(int status, std::string text) {
+  MetricAnswer answer;
+  answer.status = status;
+  answer.content_type = "text/plain; charset=utf-8";
+  answer.body = std::move(text);
+  if (!answer.body.empty()) answer.body += '\n';
+  if (status == 429 || status == 503) answer.headers.emplace_back("retry-after", kRetryAfter);
+  return answer;
+}
+
+MetricAnswer refused(const Status& status) {
+  switch (status.code()) {
+    case Code::kInvalidArgument: return plain(400, status.message());
+    case Code::kResourceExhausted: return plain(429, status.message());
+    case Code::kUnavailable: return plain(503, status.message());
+    default: return plain(500, status.message());
+  }
+}
+
+void add_counts(MetricAnswer& answer, const model::AppendOutcome& outcome) {
+  answer.headers.emplace_back("x-prometheus-remote-write-samples-written",
+                              std::to_string(outcome.samples));
+  answer.headers.emplace_back("x-prometheus-remote-write-histograms-written",
+                              std::to_string(outcome.histograms));
+  answer.headers.emplace_back("x-prometheus-remote-write-exemplars-written",
+                              std::to_string(outcome.exemplars));
+}
+
+// What a request was answered, with all it asks of memory charged meanwhile.
+MetricAnswer take(std::string_view body, bool packed, wire::RemoteWriteVersion version,
+                  size_t unpacked_max, MemoryBudget& budget, model::SampleAppender& appender) {
+  static thread_local wire::RemoteWriteDecoder decoder;
+  static thread_local std::string unpacked;
+  MemoryCharge charge(budget);
+  // Labels are views of the message; what is decoded is about twice its size.
+  const auto charged = [&](size_t bytes) {
+    return charge.grow(static_cast<int64_t>(3 * bytes)).ok();
+  };
+  std::string_view message = body;
+  if (packed) {
+    const Result<size_t> size = wire::snappy_decompressed_size(body, unpacked_max);
+    if (!size.ok()) {
+      const bool large = size.status().code() == Code::kResourceExhausted;
+      return plain(large ? 413 : 400, size.status().message());
+    }
+    if (!charged(*size)) return plain(429, "the memory budget is used up (memory.limit)");
+    const Status done = wire::snappy_decompress(body, unpacked_max, unpacked);
+    if (!done.ok()) return refused(done);
+    message = unpacked;
+  } else if (!charged(body.size())) {
+    return plain(429, "the memory budget is used up (memory.limit)");
+  }
+  const auto decoded = decoder.decode(version, message);
+  MetricAnswer answer = plain(204, "");
+  if (!decoded.ok()) {
+    answer = refused(decoded.status());
+  } else {
+    auto outcome = appender.append(decoded->series, {});
+    if (!outcome.ok()) {
+      answer = refused(outcome.status());
+    } else {
+      for (const auto& [family, metadata] : decoded->metadata) {
+        appender.describe(family, metadata);
+      }
+      const std::string& why =
+          decoded->invalid != 0 ? decoded->first_invalid : outcome->first_refusal;
+      const uint64_t lost = decoded->invalid + outcome->refused();
+      // 400 tells the sender not to try again; what could be taken is in.
+      if (lost != 0) {
+        answer =
+            plain(400, std::to_string(lost) + " samples were refused, the others taken: " + why);
+      }
+      if (version == wire::RemoteWriteVersion::kV2) add_counts(answer, *outcome);
+    }
+  }
+  if (decoder.held_bytes() > kKeptBytes) decoder.shrink();
+  if (unpacked.capacity() > kKeptBytes) std::string().swap(unpacked);
+  return answer;
+}
+
+}  // namespace
+
+Task<MetricAnswer> Prometheus::write(MetricRequest& request) {
+  const net::HeaderList& headers = request.exchange.request().headers;
+  const auto version =
+      wire::remote_write_version(headers.get("content-type", "application/x-protobuf"));
+  if (!version) {
+    co_return plain(415,
+                    "send application/x-protobuf: prometheus.WriteRequest or "
+                    "io.prometheus.write.v2.Request");
+  }
+  const std::string_view encoding = headers.get("content-encoding", "snappy");
+  const bool packed = equal_ignoring_case(encoding, "snappy");
+  if (!packed && !equal_ignoring_case(encoding, "identity")) {
+    co_return plain(415, "send the content encoding snappy");
+  }
+  const QueryLimits limits = parts_.limits();
+  const auto body =
+      co_await request.exchange.read_body(static_cast<size_t>(limits.write_bytes_max));
+  if (!body.ok()) {
+    const bool large = body.status().code() == Code::kResourceExhausted;
+    co_return plain(large ? 413 : 400, body.status().message());
+  }
+  const auto work = [&] {
+    return take(*body, packed, *version, static_cast<size_t>(limits.decoded_bytes_max),
+                parts_.budget, parts_.store);
+  };
+  co_return co_await parts_.intake.run(request.worker.loop, work);
+}
+
+}  // namespace gatehouse::api

@@ -1,0 +1,80 @@
+// Reading one mapping of a prometheus.yml: each key is asked for once, and what was
+// not asked for at the end is a problem with its line.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "collect/prometheus_config.h"
+#include "wire/yaml.h"
+
+namespace gatehouse::collect {
+
+// A wrong file, another program's, gives hundreds.
+inline constexpr size_t kConfigProblemsMax = 50;
+
+struct ConfigLog {
+  std::string file;
+  std::vector<std::string> problems, notices;
+
+  std::string at(wire::YamlMark mark) const {
+    return file + ":" + std::to_string(mark.line) + ":" + std::to_string(mark.column) + ": ";
+  }
+  void problem(wire::YamlMark mark, std::string_view what);
+  void notice(wire::YamlMark mark, std::string_view what);
+};
+
+class ConfigFields {
+ public:
+  // `what` is Prometheus's name for the mapping: "scrape_config".
+  ConfigFields(ConfigLog& log, const wire::YamlNode& node, std::string_view what);
+
+  const wire::YamlNode* take(std::string_view key);  // null: not there, or null
+  bool text(std::string_view key, std::string& out);
+  bool boolean(std::string_view key, bool& out);
+  bool integer(std::string_view key, int64_t least, int64_t most, int64_t& out);
+  bool count(std::string_view key, uint64_t& out);
+  bool duration(std::string_view key, int64_t& out);
+  bool bytes(std::string_view key, uint64_t& out);  // "10MB"
+  bool texts(std::string_view key, std::vector<std::string>& out);
+  bool choice(std::string_view key, std::string& out, std::vector<std::string_view> among);
+  bool pairs(std::string_view key, std::vector<std::pair<std::string, std::string>>& out);
+  // A path, resolved against the file's directory.
+  bool path(std::string_view key, std::string& out);
+  // Secret `key` or `key`_file; not both.
+  void secret(std::string_view key, SecretText& out);
+
+  void refuse(std::string_view key, std::string_view why = {});
+  void ignore(std::string_view key, std::string_view why);
+  // What was not asked for.
+  void done();
+
+  ConfigLog& log() { return log_; }
+  wire::YamlMark mark() const { return node_.mark; }
+
+ private:
+  ConfigLog& log_;
+  const wire::YamlNode& node_;
+  std::string what_;
+  std::set<std::string, std::less<>> taken_;
+};
+
+std::string resolve_path(const std::string& config_file, const std::string& path);
+
+// relabel_configs and their like.
+RelabelRules read_relabel(ConfigLog& log, const wire::YamlNode* node);
+// The keys of an http client that stand among others; TLS, basic auth and so on.
+void read_http_client(ConfigFields& fields, HttpClientConfig& out);
+// What `global` and a scrape config both may say.
+void read_common_scrape_fields(ConfigFields& fields, ScrapeConfig& out);
+// static_configs, also as file and http discovery have them.
+std::vector<StaticConfig> read_static_configs(ConfigLog& log, const wire::YamlNode& node);
+ScrapeConfig read_scrape_config(ConfigLog& log, const wire::YamlNode& node,
+                                const PrometheusConfig& global, const ScrapeConfig& defaults);
+RemoteWriteConfig read_remote_write(ConfigLog& log, const wire::YamlNode& node);
+
+}  // namespace gatehouse::collect

@@ -1,0 +1,331 @@
+// OAuth 2.0 client credentials after RFC 6749 §4.4: client id and secret in the
+// Authorization header, and where the server refuses that in the form, as Go's
+// oauth2 package does it and Prometheus with it.
+#include "collect/http_fetch.h"
+
+#include <openssl/ssl.h>
+#include <zlib.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "net/client.h"
+#include "net/dialer.h"
+#include "net/tls.h"
+#include "net/url.h"
+#include "wire/json.h"
+
+namespace gatehouse::collect {
+
+namespace {
+
+// Go's net/http follows as many.
+constexpr int kRedirectsMax = 10;
+constexpr size_t kTokenBytesMax = 256 << 10;
+// A token is fetched again so long before it expires.
+constexpr int64_t kTokenMarginMs = 10'000;
+// Where the server does not say how long a token holds.
+constexpr int64_t kTokenLifeMs = 300'000;
+
+int tls_version(const std::string& name) {
+  if (name == "TLS10") return TLS1_VERSION;
+  if (name == "TLS11") return TLS1_1_VERSION;
+  if (name == "TLS12") return TLS1_2_VERSION;
+  return name == "TLS13" ? TLS1_3_VERSION : 0;
+}
+
+Result<std::shared_ptr<net::TlsClientContext>> tls_context(const TlsConfig& config) {
+  if (config == TlsConfig()) return net::TlsClientContext::load();
+  net::TlsClientOptions options;
+  options.ca_file = config.ca_file;
+  options.ca_pem = config.ca;
+  options.certificate_file = config.cert_file;
+  options.certificate_pem = config.cert;
+  options.key_file = config.key_file;
+  options.key_pem = config.key;
+  options.server_name = config.server_name;
+  options.version_min = tls_version(config.min_version);
+  options.version_max = tls_version(config.max_version);
+  options.verify = !config.insecure_skip_verify;
+  return net::TlsClientContext::load(options);
+}
+
+bool redirects(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// The URL a Location names, seen from `base`.
+std::string resolve(const net::Url& base, const std::string& location) {
+  if (location.find("://") != std::string::npos) return location;
+  const std::string scheme = base.https ? "https:" : "http:";
+  if (location.starts_with("//")) return scheme + location;
+  const std::string root = scheme + "//" + base.authority();
+  if (location.starts_with("/")) return root + location;
+  return root + base.path.substr(0, base.path.rfind('/') + 1) + location;
+}
+
+}  // namespace
+
+struct HttpFetch::State {
+  State(Loop& l, Pool& p, const net::DialOptions& dial, HttpClientConfig c,
+        std::shared_ptr<net::TlsClientContext> tls,
+        std::shared_ptr<net::TlsClientContext> token_tls)
+      : loop(l),
+        pool(p),
+        config(std::move(c)),
+        dialer(p, dial, std::move(tls)),
+        client(l, dialer),
+        token_dialer(p, dial, std::move(token_tls)),
+        token_client(l, token_dialer) {}
+
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  // What a reply is besides its body.
+  struct Step {
+    FetchReply reply;
+    std::string location;
+  };
+
+  Task<Result<Step>> send(net::Client& through, const net::Url& url, const FetchAsk& ask,
+                          const Headers& headers);
+  Task<Status> receive(net::ClientCall& call, const FetchAsk& ask, FetchReply& reply);
+  Task<Result<Headers>> credentials(const FetchAsk& ask);
+  Result<Headers> read_secrets() const;
+  Task<Result<std::string>> token(const FetchAsk& ask);
+  Task<Result<FetchReply>> ask_token(const FetchAsk& ask, const std::string& secret, bool in_form);
+
+  Loop& loop;
+  Pool& pool;
+  HttpClientConfig config;
+  net::Dialer dialer;
+  net::Client client;
+  net::Dialer token_dialer;
+  net::Client token_client;
+  std::string access_token;
+  int64_t token_until_ms = 0;
+};
+
+HttpFetch::HttpFetch(std::unique_ptr<State> state) : state_(std::move(state)) {}
+HttpFetch::~HttpFetch() = default;
+const HttpClientConfig& HttpFetch::config() const { return state_->config; }
+
+Result<std::unique_ptr<HttpFetch>> HttpFetch::create(Loop& loop, Pool& pool,
+                                                     const net::DialOptions& dial,
+                                                     HttpClientConfig config) {
+  ASSIGN_OR_RETURN(auto tls, tls_context(config.tls));
+  ASSIGN_OR_RETURN(auto token_tls, tls_context(config.oauth2 ? config.oauth2->tls : TlsConfig()));
+  auto state = std::make_unique<State>(loop, pool, dial, std::move(config), std::move(tls),
+                                       std::move(token_tls));
+  return std::unique_ptr<HttpFetch>(new HttpFetch(std::move(state)));
+}
+
+// Blocks on files: for the Pool.
+Result<HttpFetch::State::Headers> HttpFetch::State::read_secrets() const {
+  Headers out;
+  if (config.basic_auth) {
+    ASSIGN_OR_RETURN(const std::string user, config.basic_auth->username.read());
+    ASSIGN_OR_RETURN(const std::string password, config.basic_auth->password.read());
+    out.emplace_back("authorization", "Basic " + base64_encode(user + ":" + password));
+  }
+  if (config.authorization) {
+    ASSIGN_OR_RETURN(const std::string text, config.authorization->credentials.read());
+    out.emplace_back("authorization", config.authorization->type + " " + text);
+  }
+  for (const auto& [name, values] : config.headers) {
+    for (const SecretText& value : values) {
+      ASSIGN_OR_RETURN(std::string text, value.read());
+      out.emplace_back(name, std::move(text));
+    }
+  }
+  return out;
+}
+
+Task<Result<HttpFetch::State::Headers>> HttpFetch::State::credentials(const FetchAsk& ask) {
+  const bool nothing = !config.basic_auth && !config.authorization && config.headers.empty();
+  Headers out;
+  if (!nothing) {
+    Result<Headers> read = co_await pool.run(loop, [this] { return read_secrets(); });
+    if (!read.ok()) co_return read.status();
+    out = std::move(*read);
+  }
+  if (config.oauth2) {
+    Result<std::string> bearer = co_await token(ask);
+    if (!bearer.ok()) co_return bearer.status();
+    out.emplace_back("authorization", "Bearer " + *bearer);
+  }
+  co_return out;
+}
+
+Task<Result<FetchReply>> HttpFetch::State::ask_token(const FetchAsk& ask, const std::string& secret,
+                                                     bool in_form) {
+  const OAuth2Config& oauth = *config.oauth2;
+  Headers form = {{"grant_type", "client_credentials"}};
+  std::string scopes;
+  for (const std::string& scope : oauth.scopes) scopes += (scopes.empty() ? "" : " ") + scope;
+  if (!scopes.empty()) form.emplace_back("scope", scopes);
+  for (const auto& [name, value] : oauth.endpoint_params) form.emplace_back(name, value);
+  Headers headers = {{"content-type", "application/x-www-form-urlencoded"},
+                     {"accept", "application/json"}};
+  if (in_form) {
+    form.emplace_back("client_id", oauth.client_id);
+    form.emplace_back("client_secret", secret);
+  } else {
+    const std::string pair =
+        net::percent_encode(oauth.client_id) + ":" + net::percent_encode(secret);
+    headers.emplace_back("authorization", "Basic " + base64_encode(pair));
+  }
+  FetchAsk inner;
+  inner.method = "POST";
+  inner.body = encode_form(form);
+  inner.body_bytes_max = kTokenBytesMax;
+  inner.deadline_ms = ask.deadline_ms;
+  inner.cancel = ask.cancel;
+  CO_ASSIGN_OR_RETURN(const net::Url url, net::parse_url(oauth.token_url));
+  Result<Step> step = co_await send(token_client, url, inner, headers);
+  if (!step.ok()) co_return step.status().with_context("oauth2 token");
+  co_return std::move(step->reply);
+}
+
+Task<Result<std::string>> HttpFetch::State::token(const FetchAsk& ask) {
+  if (!access_token.empty() && steady_ms() < token_until_ms) co_return access_token;
+  Result<std::string> secret =
+      co_await pool.run(loop, [this] { return config.oauth2->client_secret.read(); });
+  if (!secret.ok()) co_return secret.status();
+  Result<FetchReply> reply = co_await ask_token(ask, *secret, false);
+  if (!reply.ok()) co_return reply.status();
+  if (reply->status == 400 || reply->status == 401) {
+    reply = co_await ask_token(ask, *secret, true);
+    if (!reply.ok()) co_return reply.status();
+  }
+  if (reply->status != 200) {
+    co_return unavailable("oauth2 token: the server answered " + std::to_string(reply->status));
+  }
+  const auto document = wire::JsonDocument::parse(reply->body);
+  if (!document.ok()) co_return document.status().with_context("oauth2 token");
+  const auto text = document->root()["access_token"].string();
+  if (!text || text->empty()) co_return unavailable("oauth2 token: no access_token in the answer");
+  const auto seconds = document->root()["expires_in"].number();
+  const int64_t life_ms = seconds ? static_cast<int64_t>(*seconds * 1000) : kTokenLifeMs;
+  access_token = *text;
+  token_until_ms = steady_ms() + std::max<int64_t>(0, life_ms - kTokenMarginMs);
+  co_return access_token;
+}
+
+Task<Status> HttpFetch::State::receive(net::ClientCall& call, const FetchAsk& ask,
+                                       FetchReply& reply) {
+  const bool streamed = ask.on_piece && reply.status == 200;
+  while (true) {
+    Result<std::string_view> piece = co_await call.read_some(ask.deadline_ms);
+    if (!piece.ok()) co_return piece.status();
+    if (piece->empty()) co_return Status();
+    if (streamed) {
+      CO_RETURN_IF_ERROR(ask.on_piece(*piece));
+      continue;
+    }
+    if (reply.body.size() + piece->size() > ask.body_bytes_max) {
+      co_return resource_exhausted("the body is longer than " + std::to_string(ask.body_bytes_max) +
+                                   " bytes");
+    }
+    if (ask.charge != nullptr) {
+      CO_RETURN_IF_ERROR(ask.charge->grow(static_cast<int64_t>(piece->size())));
+    }
+    reply.body.append(*piece);
+  }
+}
+
+Task<Result<HttpFetch::State::Step>> HttpFetch::State::send(net::Client& through,
+                                                            const net::Url& url,
+                                                            const FetchAsk& ask,
+                                                            const Headers& headers) {
+  net::Origin origin;
+  origin.tls = url.https;
+  origin.host = url.host;
+  origin.port = url.port;
+  origin.host_header = url.authority();
+  std::vector<net::Header> list;
+  for (const auto& [name, value] : headers) list.push_back({name, value});
+  const std::string target = url.query.empty() ? url.path : url.path + "?" + url.query;
+  net::ClientCall call(through);
+  net::ClientRequest request;
+  request.origin = &origin;
+  request.method = ask.method;
+  request.target = target;
+  request.headers = list;
+  request.body = ask.body;
+  request.connect_deadline_ms = ask.deadline_ms;
+  request.write_deadline_ms = ask.deadline_ms;
+  request.cancel = ask.cancel;
+  const Status sent = co_await call.send(request);
+  if (!sent.ok()) co_return sent;
+  Result<const net::ResponseHead*> head = co_await call.read_head(ask.deadline_ms);
+  if (!head.ok()) co_return head.status();
+  Step step;
+  step.reply.status = (*head)->status;
+  step.reply.content_type = (*head)->headers.get("content-type");
+  step.reply.content_encoding = (*head)->headers.get("content-encoding");
+  step.location = (*head)->headers.get("location");
+  const Status received = co_await receive(call, ask, step.reply);
+  if (!received.ok()) co_return received;
+  co_return step;
+}
+
+Task<Result<FetchReply>> HttpFetch::fetch(const FetchAsk& ask) {
+  State& state = *state_;
+  Result<State::Headers> secrets = co_await state.credentials(ask);
+  if (!secrets.ok()) co_return secrets.status();
+  CO_ASSIGN_OR_RETURN(net::Url url, net::parse_url(ask.url));
+  const std::string first_host = url.host;
+  for (int i = 0; i <= kRedirectsMax; ++i) {
+    State::Headers headers = ask.headers;
+    // A secret is for the host that it was configured for.
+    if (url.host == first_host) headers.insert(headers.end(), secrets->begin(), secrets->end());
+    Result<State::Step> step = co_await state.send(state.client, url, ask, headers);
+    if (!step.ok()) co_return step.status();
+    const bool follow = state.config.follow_redirects && redirects(step->reply.status) &&
+                        !step->location.empty() && ask.method == "GET";
+    if (!follow) co_return std::move(step->reply);
+    CO_ASSIGN_OR_RETURN(url, net::parse_url(resolve(url, step->location)));
+  }
+  co_return unavailable("stopped after 10 redirects");
+}
+
+Result<std::string> gunzip(std::string_view compressed, size_t bytes_max, MemoryCharge* charge) {
+  z_stream stream{};
+  constexpr int kGzipWindow = 15 + 16;
+  if (inflateInit2(&stream, kGzipWindow) != Z_OK) return internal_error("gzip: cannot start");
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> end(&stream, inflateEnd);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
+  stream.avail_in = static_cast<uInt>(compressed.size());
+  std::string out;
+  char piece[64 * 1024];
+  while (true) {
+    stream.next_out = reinterpret_cast<Bytef*>(piece);
+    stream.avail_out = sizeof piece;
+    const int outcome = inflate(&stream, Z_NO_FLUSH);
+    const size_t got = sizeof piece - stream.avail_out;
+    if (out.size() + got > bytes_max) {
+      return resource_exhausted("the body is longer than " + std::to_string(bytes_max) + " bytes");
+    }
+    if (charge != nullptr) RETURN_IF_ERROR(charge->grow(static_cast<int64_t>(got)));
+    out.append(piece, got);
+    if (outcome == Z_STREAM_END) {
+      if (stream.avail_in == 0) return out;
+      if (inflateReset(&stream) != Z_OK) return data_loss("gzip: broken");  // another member
+      continue;
+    }
+    if (outcome != Z_OK || (got == 0 && stream.avail_in == 0)) {
+      return data_loss("gzip: the body is broken or ends early");
+    }
+  }
+}
+
+std::string encode_form(const std::vector<std::pair<std::string, std::string>>& fields) {
+  std::string out;
+  for (const auto& [name, value] : fields) {
+    if (!out.empty()) out += '&';
+    out += net::percent_encode(name) + "=" + net::percent_encode(value);
+  }
+  return out;
+}
+
+}  // namespace gatehouse::collect

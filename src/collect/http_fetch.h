@@ -1,0 +1,73 @@
+// One HTTP client configuration of a prometheus.yml at work: authentication, TLS,
+// headers and redirects around net::Client. Used by scrapes and by discovery.
+//
+// Belongs to one Loop. Secrets in files are read anew for each request, on the Pool.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/budget.h"
+#include "base/loop.h"
+#include "base/pool.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "collect/prometheus_config.h"
+#include "net/options.h"
+
+namespace gatehouse::collect {
+
+struct FetchAsk {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  // kResourceExhausted past it. What is held is charged to `budget` where there is one.
+  size_t body_bytes_max = 16 << 20;
+  int64_t deadline_ms = kNever;  // steady; of the whole
+  Cancel* cancel = nullptr;
+  MemoryCharge* charge = nullptr;
+  // Given: pieces of a reply of status 200 go here as they come, not into the body. An
+  // error ends the reading and is what fetch gives.
+  std::function<Status(std::string_view)> on_piece;
+};
+
+struct FetchReply {
+  int status = 0;
+  std::string content_type, content_encoding;
+  std::string body;  // as sent, still compressed
+};
+
+class HttpFetch {
+ public:
+  // The Status says which file of the TLS configuration is wrong.
+  static Result<std::unique_ptr<HttpFetch>> create(Loop& loop, Pool& pool,
+                                                   const net::DialOptions& dial,
+                                                   HttpClientConfig config);
+  ~HttpFetch();
+  HttpFetch(const HttpFetch&) = delete;
+  HttpFetch& operator=(const HttpFetch&) = delete;
+
+  // Follows redirects where the configuration says so. `ask` lives until the end.
+  Task<Result<FetchReply>> fetch(const FetchAsk& ask);
+
+  const HttpClientConfig& config() const;
+
+ private:
+  struct State;
+  explicit HttpFetch(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// A gzip body, decompressed. kResourceExhausted: more than `bytes_max` would come out.
+Result<std::string> gunzip(std::string_view compressed, size_t bytes_max, MemoryCharge* charge);
+
+// The parameters of a form or a query, escaped and joined with &.
+std::string encode_form(const std::vector<std::pair<std::string, std::string>>& fields);
+
+}  // namespace gatehouse::collect

@@ -1,0 +1,483 @@
+// The mappings within a prometheus.yml: scrape configs, discovery, http clients,
+// relabelling and remote write.
+#include <algorithm>
+
+#include "base/text.h"
+#include "collect/config_fields.h"
+#include "net/url.h"
+
+namespace gatehouse::collect {
+
+namespace {
+
+void read_tls(ConfigLog& log, const wire::YamlNode& node, TlsConfig& out) {
+  ConfigFields fields(log, node, "tls_config");
+  fields.text("ca", out.ca);
+  fields.path("ca_file", out.ca_file);
+  fields.text("cert", out.cert);
+  fields.path("cert_file", out.cert_file);
+  fields.text("key", out.key);
+  fields.path("key_file", out.key_file);
+  fields.text("server_name", out.server_name);
+  fields.boolean("insecure_skip_verify", out.insecure_skip_verify);
+  fields.choice("min_version", out.min_version, {"TLS10", "TLS11", "TLS12", "TLS13"});
+  fields.choice("max_version", out.max_version, {"TLS10", "TLS11", "TLS12", "TLS13"});
+  for (const std::string_view key : {"ca_ref", "cert_ref", "key_ref"}) fields.refuse(key);
+  const bool certificate = !out.cert.empty() || !out.cert_file.empty();
+  const bool key = !out.key.empty() || !out.key_file.empty();
+  if (certificate != key) {
+    log.problem(node.mark, "a client certificate needs both a certificate and a key");
+  }
+  fields.done();
+}
+
+void read_basic_auth(ConfigLog& log, const wire::YamlNode& node, BasicAuthConfig& out) {
+  ConfigFields fields(log, node, "basic_auth");
+  fields.secret("username", out.username);
+  fields.secret("password", out.password);
+  fields.done();
+}
+
+void read_authorization(ConfigLog& log, const wire::YamlNode& node, AuthorizationConfig& out) {
+  ConfigFields fields(log, node, "authorization");
+  fields.text("type", out.type);
+  fields.secret("credentials", out.credentials);
+  if (equal_ignoring_case(out.type, "basic")) {
+    log.problem(node.mark, "authorization type cannot be set to \"basic\", use \"basic_auth\"");
+  }
+  fields.done();
+}
+
+void refuse_proxy(ConfigFields& fields) {
+  for (const std::string_view key :
+       {"proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header"}) {
+    fields.refuse(key);
+  }
+}
+
+void read_oauth2(ConfigLog& log, const wire::YamlNode& node, OAuth2Config& out) {
+  ConfigFields fields(log, node, "oauth2");
+  fields.text("client_id", out.client_id);
+  fields.secret("client_secret", out.client_secret);
+  fields.texts("scopes", out.scopes);
+  fields.text("token_url", out.token_url);
+  fields.pairs("endpoint_params", out.endpoint_params);
+  if (const auto* tls = fields.take("tls_config")) read_tls(log, *tls, out.tls);
+  refuse_proxy(fields);
+  for (const std::string_view key :
+       {"client_certificate_key", "client_certificate_key_file", "client_certificate_key_id",
+        "grant_type", "signature_algorithm", "iss", "audience", "claims"}) {
+    fields.refuse(key, "only a client secret is");
+  }
+  if (out.client_id.empty()) log.problem(node.mark, "oauth2 client_id must be configured");
+  if (out.client_secret.empty()) {
+    log.problem(node.mark, "either oauth2 client_secret or client_secret_file must be configured");
+  }
+  if (const auto url = net::parse_url(out.token_url); !url.ok()) {
+    log.problem(node.mark, "oauth2 token_url: " + url.status().message());
+  }
+  fields.done();
+}
+
+void read_headers(ConfigLog& log, const wire::YamlNode& node, HttpClientConfig& out) {
+  if (!node.is_mapping()) {
+    log.problem(node.mark, "http_headers: a mapping is expected");
+    return;
+  }
+  for (const wire::YamlEntry& entry : node.entries) {
+    ConfigFields fields(log, *entry.value, "http_headers");
+    std::vector<std::string> values, secrets, files;
+    fields.texts("values", values);
+    fields.texts("secrets", secrets);
+    fields.texts("files", files);
+    fields.done();
+    std::vector<SecretText> texts;
+    for (const std::string& value : values) texts.push_back({value, {}});
+    for (const std::string& value : secrets) texts.push_back({value, {}});
+    for (const std::string& file : files) texts.push_back({{}, resolve_path(log.file, file)});
+    out.headers.emplace_back(entry.key->value, std::move(texts));
+  }
+}
+
+void check_url(ConfigLog& log, const wire::YamlNode& node, std::string_view key,
+               const std::string& text) {
+  if (const auto url = net::parse_url(text); !url.ok()) {
+    log.problem(node.mark, std::string(key) + ": " + url.status().message());
+  }
+}
+
+FileDiscoveryConfig read_file_discovery(ConfigLog& log, const wire::YamlNode& node) {
+  FileDiscoveryConfig out;
+  ConfigFields fields(log, node, "file_sd_config");
+  fields.texts("files", out.files);
+  if (out.files.empty()) {
+    log.problem(node.mark, "file service discovery config must contain at least one path name");
+  }
+  for (std::string& file : out.files) {
+    if (!file.ends_with(".json") && !file.ends_with(".yml") && !file.ends_with(".yaml")) {
+      log.problem(node.mark, "path name \"" + file + "\" is not valid for file discovery");
+    }
+    file = resolve_path(log.file, file);
+  }
+  fields.duration("refresh_interval", out.refresh_interval_ms);
+  fields.done();
+  return out;
+}
+
+HttpDiscoveryConfig read_http_discovery(ConfigLog& log, const wire::YamlNode& node) {
+  HttpDiscoveryConfig out;
+  ConfigFields fields(log, node, "http_sd_config");
+  fields.text("url", out.url);
+  check_url(log, node, "url", out.url);
+  fields.duration("refresh_interval", out.refresh_interval_ms);
+  read_http_client(fields, out.http);
+  fields.done();
+  return out;
+}
+
+DnsDiscoveryConfig read_dns_discovery(ConfigLog& log, const wire::YamlNode& node) {
+  DnsDiscoveryConfig out;
+  ConfigFields fields(log, node, "dns_sd_config");
+  fields.texts("names", out.names);
+  fields.choice("type", out.type, {"SRV", "A", "AAAA", "MX", "NS"});
+  int64_t port = 0;
+  fields.integer("port", 0, 65535, port);
+  out.port = static_cast<int>(port);
+  fields.duration("refresh_interval", out.refresh_interval_ms);
+  if (out.names.empty()) {
+    log.problem(node.mark, "DNS-SD config must contain at least one SRV record name");
+  }
+  if (out.type != "SRV" && out.port == 0) {
+    log.problem(node.mark, "a port is required in DNS-SD configs for all record types except SRV");
+  }
+  fields.done();
+  return out;
+}
+
+KubernetesDiscoveryConfig read_kubernetes_discovery(ConfigLog& log, const wire::YamlNode& node) {
+  KubernetesDiscoveryConfig out;
+  ConfigFields fields(log, node, "kubernetes_sd_config");
+  fields.text("api_server", out.api_server);
+  if (!out.api_server.empty()) check_url(log, node, "api_server", out.api_server);
+  fields.choice("role", out.role,
+                {"node", "service", "pod", "endpoints", "endpointslice", "ingress"});
+  if (out.role.empty()) {
+    log.problem(node.mark,
+                "role missing (one of: pod, service, endpoints, endpointslice, node, ingress)");
+  }
+  fields.refuse("kubeconfig_file", "give api_server, authorization and tls_config");
+  if (const auto* names = fields.take("namespaces")) {
+    ConfigFields inner(log, *names, "namespaces");
+    inner.texts("names", out.namespaces);
+    inner.boolean("own_namespace", out.own_namespace);
+    inner.done();
+  }
+  if (const auto* list = fields.take("selectors")) {
+    for (const wire::YamlNode* item : list->items) {
+      KubernetesSelector selector;
+      ConfigFields inner(log, *item, "selectors");
+      inner.text("role", selector.role);
+      inner.text("label", selector.label);
+      inner.text("field", selector.field);
+      inner.done();
+      out.selectors.push_back(std::move(selector));
+    }
+  }
+  if (const auto* attach = fields.take("attach_metadata")) {
+    ConfigFields inner(log, *attach, "attach_metadata");
+    inner.boolean("node", out.attach_node);
+    inner.refuse("namespace");
+    inner.done();
+  }
+  read_http_client(fields, out.http);
+  fields.done();
+  return out;
+}
+
+template <typename T, typename Read>
+void read_each(ConfigFields& fields, std::string_view key, std::vector<T>& out, Read read) {
+  const wire::YamlNode* list = fields.take(key);
+  if (list == nullptr) return;
+  if (!list->is_sequence()) {
+    fields.log().problem(list->mark, std::string(key) + ": a list is expected");
+    return;
+  }
+  for (const wire::YamlNode* item : list->items) out.push_back(read(fields.log(), *item));
+}
+
+void read_discovery(ConfigFields& fields, ScrapeConfig& out) {
+  if (const auto* list = fields.take("static_configs")) {
+    out.static_configs = read_static_configs(fields.log(), *list);
+  }
+  read_each(fields, "file_sd_configs", out.file_configs, read_file_discovery);
+  read_each(fields, "http_sd_configs", out.http_configs, read_http_discovery);
+  read_each(fields, "dns_sd_configs", out.dns_configs, read_dns_discovery);
+  read_each(fields, "kubernetes_sd_configs", out.kubernetes_configs, read_kubernetes_discovery);
+  for (const std::string_view provider :
+       {"aws",      "azure",     "consul",  "digitalocean", "docker",    "dockerswarm", "ec2",
+        "ecs",      "eureka",    "gce",     "hetzner",      "ionos",     "kuma",        "lightsail",
+        "linode",   "marathon",  "nerve",   "nomad",        "openstack", "ovhcloud",    "puppetdb",
+        "scaleway", "serverset", "stackit", "triton",       "uyuni",     "vultr"}) {
+    fields.refuse(std::string(provider) + "_sd_configs");
+  }
+}
+
+void read_params(ConfigFields& fields, ScrapeConfig& out) {
+  const wire::YamlNode* params = fields.take("params");
+  if (params == nullptr) return;
+  ConfigFields inner(fields.log(), *params, "params");
+  for (const wire::YamlEntry& entry : params->entries) {
+    std::vector<std::string> values;
+    if (entry.key->is_scalar() && inner.texts(entry.key->value, values)) {
+      out.params.emplace_back(entry.key->value, std::move(values));
+    }
+  }
+}
+
+void read_times(ConfigFields& fields, const PrometheusConfig& global, ScrapeConfig& out) {
+  out.interval_ms = global.scrape_interval_ms;
+  out.timeout_ms = global.scrape_timeout_ms;
+  fields.duration("scrape_interval", out.interval_ms);
+  const bool timeout_given = fields.duration("scrape_timeout", out.timeout_ms);
+  if (!timeout_given) out.timeout_ms = std::min(out.timeout_ms, out.interval_ms);
+  if (out.interval_ms <= 0) fields.log().problem(fields.mark(), "scrape_interval must be positive");
+  if (out.timeout_ms > out.interval_ms) {
+    fields.log().problem(fields.mark(),
+                         "scrape timeout greater than scrape interval for scrape config with job "
+                         "name \"" +
+                             out.job_name + "\"");
+  }
+}
+
+const std::vector<std::string_view> kProtocols = {"PrometheusProto", "PrometheusText0.0.4",
+                                                  "PrometheusText1.0.0", "OpenMetricsText0.0.1",
+                                                  "OpenMetricsText1.0.0"};
+
+AzureAdConfig read_azure(ConfigLog& log, const wire::YamlNode& node) {
+  AzureAdConfig out;
+  ConfigFields fields(log, node, "azuread");
+  fields.choice("cloud", out.cloud, {"AzurePublic", "AzureGovernment", "AzureChina"});
+  if (const auto* identity = fields.take("managed_identity")) {
+    out.managed_identity = true;
+    ConfigFields inner(log, *identity, "managed_identity");
+    inner.text("client_id", out.managed_identity_client_id);
+    inner.done();
+  }
+  if (const auto* oauth = fields.take("oauth")) {
+    ConfigFields inner(log, *oauth, "oauth");
+    inner.text("client_id", out.client_id);
+    inner.text("tenant_id", out.tenant_id);
+    inner.secret("client_secret", out.client_secret);
+    inner.done();
+  }
+  if (const auto* sdk = fields.take("sdk")) {
+    out.sdk = true;
+    ConfigFields inner(log, *sdk, "sdk");
+    inner.text("tenant_id", out.tenant_id);
+    inner.done();
+  }
+  fields.refuse("workload_identity");
+  fields.done();
+  return out;
+}
+
+void read_queue(ConfigLog& log, const wire::YamlNode& node, RemoteWriteQueue& out) {
+  ConfigFields fields(log, node, "queue_config");
+  int64_t shards = 0;
+  fields.integer("capacity", 1, INT64_MAX, out.capacity);
+  if (fields.integer("max_shards", 1, 10'000, shards)) out.max_shards = static_cast<int>(shards);
+  if (fields.integer("min_shards", 1, 10'000, shards)) out.min_shards = static_cast<int>(shards);
+  fields.integer("max_samples_per_send", 1, 10'000'000, out.max_samples_per_send);
+  fields.duration("batch_send_deadline", out.batch_send_deadline_ms);
+  fields.duration("min_backoff", out.min_backoff_ms);
+  fields.duration("max_backoff", out.max_backoff_ms);
+  fields.boolean("retry_on_http_429", out.retry_on_429);
+  fields.duration("sample_age_limit", out.sample_age_limit_ms);
+  fields.done();
+}
+
+}  // namespace
+
+void read_common_scrape_fields(ConfigFields& fields, ScrapeConfig& out) {
+  fields.bytes("body_size_limit", out.limits.body_bytes);
+  fields.count("sample_limit", out.limits.samples);
+  fields.count("target_limit", out.limits.targets);
+  fields.count("label_limit", out.limits.labels);
+  fields.count("label_name_length_limit", out.limits.label_name_bytes);
+  fields.count("label_value_length_limit", out.limits.label_value_bytes);
+  fields.count("keep_dropped_targets", out.limits.kept_dropped_targets);
+  fields.texts("scrape_protocols", out.protocols);
+  fields.boolean("scrape_native_histograms", out.native_histograms);
+  fields.boolean("always_scrape_classic_histograms", out.always_classic_histograms);
+  bool convert = false;
+  if (fields.boolean("convert_classic_histograms_to_nhcb", convert) && convert) {
+    fields.refuse("convert_classic_histograms_to_nhcb");
+  }
+  fields.refuse("extra_scrape_metrics");
+  std::string scheme;
+  fields.choice("metric_name_validation_scheme", scheme, {"utf8", "legacy"});
+  if (scheme == "legacy") fields.refuse("metric_name_validation_scheme", "only utf8 is");
+  fields.choice("metric_name_escaping_scheme", scheme,
+                {"allow-utf-8", "underscores", "dots", "values"});
+  fields.ignore("scrape_failure_log_file", "failures are in the log and on the targets page");
+}
+
+RelabelRules read_relabel(ConfigLog& log, const wire::YamlNode* node) {
+  RelabelRules rules;
+  if (node == nullptr) return rules;
+  if (!node->is_sequence()) {
+    log.problem(node->mark, "a list of relabel configs is expected");
+    return rules;
+  }
+  static const std::vector<std::string_view> kActions = {
+      "replace",  "keep",      "drop",      "keepequal", "dropequal", "hashmod",
+      "labelmap", "labeldrop", "labelkeep", "lowercase", "uppercase"};
+  for (const wire::YamlNode* item : node->items) {
+    ConfigFields fields(log, *item, "relabel_config");
+    RelabelConfig config;
+    fields.texts("source_labels", config.source_labels);
+    config.separator_given = fields.text("separator", config.separator);
+    config.regex_given = fields.text("regex", config.regex);
+    config.modulus_given = fields.count("modulus", config.modulus);
+    fields.text("target_label", config.target_label);
+    config.replacement_given = fields.text("replacement", config.replacement);
+    std::string action = "replace";
+    fields.text("action", action);
+    fields.done();
+    action = to_lower(action);
+    const auto known = std::find(kActions.begin(), kActions.end(), action);
+    if (known == kActions.end()) {
+      log.problem(item->mark, "unknown relabel action \"" + action + "\"");
+      continue;
+    }
+    config.action = static_cast<RelabelAction>(known - kActions.begin());
+    auto rule = RelabelRule::create(std::move(config));
+    if (!rule.ok()) {
+      log.problem(item->mark, rule.status().message());
+      continue;
+    }
+    rules.push_back(std::move(*rule));
+  }
+  return rules;
+}
+
+void read_http_client(ConfigFields& fields, HttpClientConfig& out) {
+  ConfigLog& log = fields.log();
+  if (const auto* node = fields.take("basic_auth")) {
+    read_basic_auth(log, *node, out.basic_auth.emplace());
+  }
+  if (const auto* node = fields.take("authorization")) {
+    read_authorization(log, *node, out.authorization.emplace());
+  }
+  SecretText bearer;  // the older spelling of authorization
+  fields.text("bearer_token", bearer.text);
+  fields.path("bearer_token_file", bearer.file);
+  if (!bearer.empty()) {
+    if (out.authorization) {
+      log.problem(fields.mark(), "at most one of authorization & bearer_token must be configured");
+    }
+    out.authorization.emplace().credentials = std::move(bearer);
+  }
+  if (const auto* node = fields.take("oauth2")) read_oauth2(log, *node, out.oauth2.emplace());
+  const int ways = (out.basic_auth ? 1 : 0) + (out.authorization ? 1 : 0) + (out.oauth2 ? 1 : 0);
+  if (ways > 1) {
+    log.problem(fields.mark(),
+                "at most one of basic_auth, oauth2 & authorization must be configured");
+  }
+  if (const auto* node = fields.take("tls_config")) read_tls(log, *node, out.tls);
+  fields.boolean("follow_redirects", out.follow_redirects);
+  bool http2 = true;  // HTTP/1.1 is spoken either way
+  fields.boolean("enable_http2", http2);
+  if (const auto* node = fields.take("http_headers")) read_headers(log, *node, out);
+  refuse_proxy(fields);
+}
+
+std::vector<StaticConfig> read_static_configs(ConfigLog& log, const wire::YamlNode& node) {
+  std::vector<StaticConfig> out;
+  if (!node.is_sequence()) {
+    log.problem(node.mark, "a list of target groups is expected");
+    return out;
+  }
+  for (const wire::YamlNode* item : node.items) {
+    ConfigFields fields(log, *item, "static_config");
+    StaticConfig group;
+    fields.texts("targets", group.targets);
+    std::vector<std::pair<std::string, std::string>> labels;
+    fields.pairs("labels", labels);
+    group.labels = model::Labels(std::move(labels));
+    for (const std::string& target : group.targets) {
+      if (target.find('/') != std::string::npos) {
+        log.problem(item->mark, "\"" + target + "\" is not a valid hostname");
+      }
+    }
+    fields.done();
+    out.push_back(std::move(group));
+  }
+  return out;
+}
+
+ScrapeConfig read_scrape_config(ConfigLog& log, const wire::YamlNode& node,
+                                const PrometheusConfig& global, const ScrapeConfig& defaults) {
+  ScrapeConfig out = defaults;
+  ConfigFields fields(log, node, "scrape_config");
+  fields.text("job_name", out.job_name);
+  if (out.job_name.empty()) log.problem(node.mark, "job_name is empty");
+  fields.boolean("honor_labels", out.honor_labels);
+  fields.boolean("honor_timestamps", out.honor_timestamps);
+  fields.boolean("track_timestamps_staleness", out.track_timestamps_staleness);
+  read_params(fields, out);
+  read_times(fields, global, out);
+  fields.boolean("scrape_classic_histograms", out.always_classic_histograms);
+  fields.boolean("enable_compression", out.enable_compression);
+  fields.choice("fallback_scrape_protocol", out.fallback_protocol, kProtocols);
+  fields.text("metrics_path", out.metrics_path);
+  fields.choice("scheme", out.scheme, {"http", "https"});
+  fields.count("native_histogram_bucket_limit", out.limits.native_histogram_buckets);
+  fields.refuse("native_histogram_min_bucket_factor");
+  read_common_scrape_fields(fields, out);
+  for (const std::string& protocol : out.protocols) {
+    if (std::find(kProtocols.begin(), kProtocols.end(), protocol) == kProtocols.end()) {
+      log.problem(node.mark, "unknown scrape protocol \"" + protocol + "\"");
+    }
+  }
+  read_http_client(fields, out.http);
+  read_discovery(fields, out);
+  out.relabel = read_relabel(log, fields.take("relabel_configs"));
+  out.metric_relabel = read_relabel(log, fields.take("metric_relabel_configs"));
+  fields.done();
+  return out;
+}
+
+RemoteWriteConfig read_remote_write(ConfigLog& log, const wire::YamlNode& node) {
+  RemoteWriteConfig out;
+  ConfigFields fields(log, node, "remote_write");
+  fields.text("name", out.name);
+  fields.text("url", out.url);
+  check_url(log, node, "url", out.url);
+  fields.duration("remote_timeout", out.timeout_ms);
+  std::string message;
+  fields.choice("protobuf_message", message,
+                {"prometheus.WriteRequest", "io.prometheus.write.v2.Request"});
+  out.version = message == "io.prometheus.write.v2.Request" ? 2 : 1;
+  fields.pairs("headers", out.headers);
+  out.write_relabel = read_relabel(log, fields.take("write_relabel_configs"));
+  fields.boolean("send_exemplars", out.send_exemplars);
+  fields.boolean("send_native_histograms", out.send_native_histograms);
+  fields.ignore("round_robin_dns", "each connection goes to the first address that answers");
+  if (const auto* queue = fields.take("queue_config")) read_queue(log, *queue, out.queue);
+  if (const auto* metadata = fields.take("metadata_config")) {
+    ConfigFields inner(log, *metadata, "metadata_config");
+    inner.boolean("send", out.send_metadata);
+    inner.duration("send_interval", out.metadata_interval_ms);
+    inner.integer("max_samples_per_send", 1, 10'000'000, out.metadata_samples_per_send);
+    inner.done();
+  }
+  if (const auto* azure = fields.take("azuread")) out.azure_ad = read_azure(log, *azure);
+  fields.refuse("sigv4");
+  fields.refuse("google_iam");
+  read_http_client(fields, out.http);
+  fields.done();
+  return out;
+}
+
+}  // namespace gatehouse::collect
