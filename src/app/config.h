@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "app/metrics_config.h"
 #include "base/log.h"
 #include "base/result.h"
-#include "app/metrics_config.h"
 #include "gateway/config.h"
 #include "identity/config.h"
 #include "net/options.h"

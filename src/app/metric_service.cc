@@ -17,7 +17,7 @@ size_t cores() { return std::max<size_t>(1, std::thread::hardware_concurrency())
 
 // When a file was last written, and its size: enough to tell that it changed.
 std::string stamp_of(const std::string& path) {
-  struct stat found{};
+  struct stat found {};
   if (::stat(path.c_str(), &found) != 0) return path + " is not there;";
   return path + " " + std::to_string(found.st_mtim.tv_sec) + "." +
          std::to_string(found.st_mtim.tv_nsec) + " " + std::to_string(found.st_size) + ";";
@@ -86,8 +86,8 @@ Result<std::unique_ptr<MetricService>> MetricService::open(const Config& config,
                                                            MetricParts parts) {
   auto service = std::unique_ptr<MetricService>(new MetricService(config, parts));
   RETURN_IF_ERROR(service->load_prometheus(config.metrics));
-  ASSIGN_OR_RETURN(service->store_, store::MetricStore::open(
-                                        parts.budget, store_options(config, parts.clock)));
+  ASSIGN_OR_RETURN(service->store_,
+                   store::MetricStore::open(parts.budget, store_options(config, parts.clock)));
   collect::ScraperOptions options;
   options.dial = config.egress;
   service->scraper_ =
@@ -152,8 +152,8 @@ void MetricService::run_on_loop(const std::function<Task<void>()>& work) {
   std::mutex mutex;
   std::condition_variable ended;
   bool done = false;
-  const auto run = [](const std::function<Task<void>()>& inner, std::function<void()> then)
-      -> Task<void> {
+  const auto run = [](const std::function<Task<void>()>& inner,
+                      std::function<void()> then) -> Task<void> {
     co_await inner();
     then();
   };

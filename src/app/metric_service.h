@@ -66,10 +66,10 @@ class MetricService {
 
   MetricParts parts_;
   mutable std::mutex config_mutex_;
-  MetricsConfig config_;                 // guarded by config_mutex_
+  MetricsConfig config_;  // guarded by config_mutex_
   collect::PrometheusConfig prometheus_;
-  std::string prometheus_yaml_;          // guarded by config_mutex_
-  std::string fingerprint_;              // of the files that prometheus_ was read from
+  std::string prometheus_yaml_;  // guarded by config_mutex_
+  std::string fingerprint_;      // of the files that prometheus_ was read from
   net::DialOptions dial_;
 
   std::unique_ptr<store::MetricStore> store_;

@@ -59,6 +59,7 @@ class Service {
   Status build_gateway(const Config& config);
   Status build_cores(const Config& config);
   Status apply(const Config& config, const Config& before);
+  Status build_metrics(const Config& config);
   void build_pages();
   void keep_house(int64_t second);
   void take_left_audit();

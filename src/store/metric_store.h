@@ -74,6 +74,9 @@ class MetricStore : public model::SampleAppender, public model::SampleReader {
 
   Result<model::AppendOutcome> append(std::span<model::SeriesAppend> batch,
                                       const model::AppendOptions& options) override;
+  void describe(std::string_view metric, const model::MetricMetadata& metadata) override {
+    head_->describe(metric, metadata);
+  }
   Result<std::unique_ptr<model::SeriesSet>> select(std::span<const model::Matcher> matchers,
                                                    model::TimeRangeMs range,
                                                    model::SeriesOrder order,
@@ -131,6 +134,9 @@ class MetricStore : public model::SampleAppender, public model::SampleReader {
   };
   MetricStore(MemoryBudget& budget, MetricStoreOptions options);
   Status recover_head();
+  // REQUIRES: upkeep_mutex_, ready().
+  Status snapshot_head_locked();
+  Status sync_locked();
   void run();
   Status flush_window(model::TimeRangeMs window, const std::string& directory,
                       std::shared_ptr<Block>* made);

@@ -27,9 +27,8 @@ Status drop_names(Evaluation& evaluation, BlockPtr& block) {
 }
 
 void sort_by_labels(std::vector<ResultSeries>& series) {
-  std::sort(series.begin(), series.end(), [](const ResultSeries& a, const ResultSeries& b) {
-    return a.labels < b.labels;
-  });
+  std::sort(series.begin(), series.end(),
+            [](const ResultSeries& a, const ResultSeries& b) { return a.labels < b.labels; });
 }
 
 Status charge_points(Evaluation& evaluation, const Block& block) {
@@ -141,8 +140,7 @@ Result<QueryValue> evaluate_range(const Expr& expr, std::string_view query, int6
                                   const model::SampleReader& reader, model::QueryContext& context,
                                   Parallel* parallel) {
   Evaluation evaluation(query, {begin_ms, end_ms, step_ms}, options, reader, context, parallel);
-  const Steps steps{begin_ms, step_ms,
-                    static_cast<size_t>((end_ms - begin_ms) / step_ms) + 1};
+  const Steps steps{begin_ms, step_ms, static_cast<size_t>((end_ms - begin_ms) / step_ms) + 1};
   QueryValue value;
   value.type = ValueType::kMatrix;
   if (expr.type == ValueType::kScalar) {

@@ -73,6 +73,9 @@ class Head {
   Result<model::AppendOutcome> append(std::span<model::SeriesAppend> batch,
                                       const model::AppendOptions& options);
 
+  // What there is no room for, or cannot be logged, is dropped.
+  void describe(std::string_view metric, const model::MetricMetadata& metadata);
+
   // Of series with a sample in the range; without matchers, all. The set reads as
   // long as the head lives, and keeps `pin`.
   Result<std::unique_ptr<model::SeriesSet>> select(std::span<const model::Matcher> matchers,
@@ -175,6 +178,8 @@ class Head {
   void abandon(Plan& plan);
   void carry_out(Plan& plan, std::span<model::SeriesAppend> batch);
   void keep_exemplar(uint32_t shard, uint32_t slot, const model::Exemplar& exemplar);
+  // Whether it says anything that is not known yet. REQUIRES: metadata_mutex_.
+  bool is_news(std::string_view metric, const model::MetricMetadata& metadata) const;
   void keep_metadata(std::string metric, model::MetricMetadata metadata);
   void widen(int64_t begin_ms, int64_t end_ms);
 

@@ -363,20 +363,36 @@ void Head::plan_samples(Plan& plan, uint32_t shard_number, uint32_t slot,
   }
 }
 
+bool Head::is_news(std::string_view metric, const model::MetricMetadata& metadata) const {
+  // What is said of a metric is for people to read.
+  if (metric.empty() || metric.size() > kLabelNameBytesMax ||
+      metadata.help.size() + metadata.unit.size() > 4096) {
+    return false;
+  }
+  const auto known = metadata_.find(metric);
+  if (known == metadata_.end()) return metadata_.size() < options_.metrics_max;
+  return !(known->second == metadata);
+}
+
+void Head::describe(std::string_view metric, const model::MetricMetadata& metadata) {
+  Wal* const wal = wal_.load();
+  if (wal == nullptr) return;
+  {
+    std::lock_guard lock(metadata_mutex_);
+    if (!is_news(metric, metadata)) return;
+  }
+  FrameBatch frames;
+  put_metadata(frames, metric, metadata);
+  if (wal->write(frames).ok()) keep_metadata(std::string(metric), metadata);
+}
+
 void Head::plan_metadata(Plan& plan, std::span<model::SeriesAppend> batch) {
   std::unique_lock lock(metadata_mutex_, std::defer_lock);
   for (const model::SeriesAppend& append : batch) {
     if (append.metadata == nullptr) continue;
     const std::string_view metric = model::find_label(append.labels, model::kMetricName);
-    // What is said of a metric is for people to read.
-    if (metric.empty() || metric.size() > kLabelNameBytesMax ||
-        append.metadata->help.size() + append.metadata->unit.size() > 4096) {
-      continue;
-    }
     if (!lock.owns_lock()) lock.lock();
-    const auto known = metadata_.find(metric);
-    if (known != metadata_.end() && known->second == *append.metadata) continue;
-    if (known == metadata_.end() && metadata_.size() >= options_.metrics_max) continue;
+    if (!is_news(metric, *append.metadata)) continue;
     if (!plan.metadata.empty() && plan.metadata.back().first == metric) continue;
     plan.metadata.emplace_back(metric, append.metadata);
   }

@@ -5,8 +5,7 @@
 
 namespace gatehouse::promql {
 
-Result<VectorPtr> after_name_change(Evaluation& evaluation, VectorPtr source,
-                                    const Scope& scope) {
+Result<VectorPtr> after_name_change(Evaluation& evaluation, VectorPtr source, const Scope& scope) {
   if (evaluation.options().delayed_name_removal) return source;
   ASSIGN_OR_RETURN(BlockPtr block, evaluation.materialise(std::move(source), scope));
   RETURN_IF_ERROR(evaluation.merge_equal_names(block));
@@ -33,8 +32,8 @@ namespace {
 
 // The loops over floats, one for each operator, so that none is chosen in a loop.
 template <typename Function>
-void each_float(std::vector<double>& values, const std::vector<double>& scalars,
-                bool scalar_left, Function&& function) {
+void each_float(std::vector<double>& values, const std::vector<double>& scalars, bool scalar_left,
+                Function&& function) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (!is_present(values[i])) continue;
     values[i] = scalar_left ? function(scalars[i], values[i]) : function(values[i], scalars[i]);
@@ -93,8 +92,7 @@ Result<VectorPtr> binary_with_scalar(Evaluation& evaluation, const BinaryExpr& e
       const HistogramPtr histogram = column.histogram(i);
       const Operand from{column.values[i], histogram.get()};
       const Operand number{scalars[i], nullptr};
-      Outcome outcome =
-          scalar_left ? operation.apply(number, from) : operation.apply(from, number);
+      Outcome outcome = scalar_left ? operation.apply(number, from) : operation.apply(from, number);
       // A comparison keeps the vector's value, wherever the number stands.
       if (comparison) outcome.value = from.value;
       if (as_bool && outcome.applies) {

@@ -48,8 +48,7 @@ class VectorOperation {
         key_(key),
         steps_(steps),
         swapped_(expr.matching && expr.matching->cardinality == MatchCardinality::kOneToMany),
-        one_to_one_(!expr.matching ||
-                    expr.matching->cardinality == MatchCardinality::kOneToOne),
+        one_to_one_(!expr.matching || expr.matching->cardinality == MatchCardinality::kOneToOne),
         out_(std::make_unique<Block>(steps)) {
     if (expr.matching) {
       fill_many_ = swapped_ ? expr.matching->fill_right : expr.matching->fill_left;
@@ -137,8 +136,8 @@ class VectorOperation {
   Status apply(size_t many, size_t one, size_t step) {
     const Operand many_side = operand(many_, many, step, fill_many_);
     const Operand one_side = operand(one_, one, step, fill_one_);
-    Outcome outcome = swapped_ ? operation_.apply(one_side, many_side)
-                               : operation_.apply(many_side, one_side);
+    Outcome outcome =
+        swapped_ ? operation_.apply(one_side, many_side) : operation_.apply(many_side, one_side);
     bool shares = false;
     const size_t row = row_of(many, one, shares);
     if (!one_to_one_) {
@@ -207,9 +206,9 @@ class VectorOperation {
 
   SeriesName result_name(size_t many, size_t one) {
     const SeriesName many_name =
-        many == kFilled ? SeriesName{evaluation_.arena().keep(key_.project(one_.name(one).labels)),
-                                     false}
-                        : many_.name(many);
+        many == kFilled
+            ? SeriesName{evaluation_.arena().keep(key_.project(one_.name(one).labels)), false}
+            : many_.name(many);
     LabelBuilder builder(many_name.labels);
     const bool changes = changes_metric(expr_.op);
     if (changes || (expr_.return_bool && !evaluation_.options().delayed_name_removal)) {
@@ -269,8 +268,7 @@ Result<VectorPtr> binary_of_vectors(Evaluation& evaluation, const BinaryExpr& ex
   ASSIGN_OR_RETURN(const BlockPtr left, evaluation.block(*expr.left, scope));
   ASSIGN_OR_RETURN(const BlockPtr right, evaluation.block(*expr.right, scope));
   const LabelKey key = matching_key(expr);
-  const bool swapped =
-      expr.matching && expr.matching->cardinality == MatchCardinality::kOneToMany;
+  const bool swapped = expr.matching && expr.matching->cardinality == MatchCardinality::kOneToMany;
   VectorOperation operation(evaluation, expr, swapped ? *right : *left, swapped ? *left : *right,
                             key, scope.steps.count);
   ASSIGN_OR_RETURN(BlockPtr out, operation.run());

@@ -145,8 +145,9 @@ Result<VectorPtr> Evaluation::vector_at_scope(const Expr& expr, const Scope& sco
       const auto& call = as<CallExpr>(expr);
       for (const ValueType type : call.function->arguments) {
         if (type != ValueType::kMatrix) continue;
-        return call.function->id == FunctionId::kAbsentOverTime ? call_absent(*this, call, scope)
-                                                                : call_over_range(*this, call, scope);
+        return call.function->id == FunctionId::kAbsentOverTime
+                   ? call_absent(*this, call, scope)
+                   : call_over_range(*this, call, scope);
       }
       return call_on_vector(*this, call, scope);
     }
@@ -167,15 +168,15 @@ Result<BlockPtr> Evaluation::materialise(VectorPtr source, const Scope& scope) {
   RETURN_IF_ERROR(charge_columns(size, scope.steps.count));
   auto out = std::make_unique<Block>(scope.steps.count);
   out->resize(size);
-  const Status status = in_parts(
-      size, parts(size, 64), [&](size_t begin, size_t end, size_t /*part*/, Worker& worker) {
-        for (size_t i = begin; i < end; ++i) {
-          RETURN_IF_ERROR(source->column(i, worker.column, worker));
-          out->set_name(i, source->name(i));
-          out->put(i, std::move(worker.column));
-        }
-        return Status();
-      });
+  const Status status = in_parts(size, parts(size, 64),
+                                 [&](size_t begin, size_t end, size_t /*part*/, Worker& worker) {
+                                   for (size_t i = begin; i < end; ++i) {
+                                     RETURN_IF_ERROR(source->column(i, worker.column, worker));
+                                     out->set_name(i, source->name(i));
+                                     out->put(i, std::move(worker.column));
+                                   }
+                                   return Status();
+                                 });
   RETURN_IF_ERROR(status);
   out->drop_empty();
   return out;
@@ -183,8 +184,7 @@ Result<BlockPtr> Evaluation::materialise(VectorPtr source, const Scope& scope) {
 
 Result<const model::SeriesSet*> Evaluation::select(std::span<const model::Matcher> matchers,
                                                    model::TimeRangeMs range) {
-  ASSIGN_OR_RETURN(auto set,
-                   reader_.select(matchers, range, model::SeriesOrder::kByLabels, context_));
+  ASSIGN_OR_RETURN(auto set, reader_.select(matchers, range, model::SeriesOrder::kAny, context_));
   sets_.push_back(std::move(set));
   return sets_.back().get();
 }
@@ -362,8 +362,8 @@ Result<std::vector<double>> Evaluation::scalar_call(const CallExpr& call, const 
       }
       return values;
     }
-    default: return internal_error("a function that gives no scalar: " +
-                                   std::string(call.function->name));
+    default:
+      return internal_error("a function that gives no scalar: " + std::string(call.function->name));
   }
 }
 

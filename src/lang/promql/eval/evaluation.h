@@ -108,11 +108,9 @@ enum class SampleField : uint8_t { kValue, kTime, kStart };
 Result<VectorPtr> select_vector(Evaluation& evaluation, const VectorSelector& selector,
                                 SampleField field, const Scope& scope);
 // range_call.cc
-Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
-                                  const Scope& scope);
+Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call, const Scope& scope);
 // instant_call.cc
-Result<VectorPtr> call_on_vector(Evaluation& evaluation, const CallExpr& call,
-                                 const Scope& scope);
+Result<VectorPtr> call_on_vector(Evaluation& evaluation, const CallExpr& call, const Scope& scope);
 // label_functions.cc
 Result<VectorPtr> call_label_function(Evaluation& evaluation, const CallExpr& call,
                                       const Scope& scope);
@@ -126,8 +124,7 @@ Result<VectorPtr> call_absent(Evaluation& evaluation, const CallExpr& call, cons
 // info.cc
 Result<VectorPtr> call_info(Evaluation& evaluation, const CallExpr& call, const Scope& scope);
 // aggregate.cc, aggregate_pick.cc
-Result<VectorPtr> aggregate(Evaluation& evaluation, const AggregateExpr& expr,
-                            const Scope& scope);
+Result<VectorPtr> aggregate(Evaluation& evaluation, const AggregateExpr& expr, const Scope& scope);
 Result<VectorPtr> aggregate_pick(Evaluation& evaluation, const AggregateExpr& expr,
                                  const Scope& scope);
 // binary_scalar.cc, binary_vector.cc, binary_set.cc

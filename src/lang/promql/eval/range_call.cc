@@ -71,7 +71,7 @@ class RangeCall final : public VectorSource {
     if (samples.empty()) return {};
     find_windows(samples.times_ms, plan, worker.low, worker.high);
     Notes notes = 0;
-    const RangeInput input{samples,     plan,         worker.low, worker.high, step_times_,
+    const RangeInput input{samples,       plan,          worker.low, worker.high, step_times_,
                            parameters[0], parameters[1], notes,      worker};
     kernel_(input, out);
     if (counts_up_) note_non_counter(i, samples, worker, notes);
@@ -138,16 +138,15 @@ Status check_expansion(const Function& function, const Expr& argument) {
   const Expansion expansion = as<MatrixSelector>(plain).selector->expansion;
   if (expansion == Expansion::kNone) return {};
   const FunctionId id = function.id;
-  const bool grows = id == FunctionId::kDelta || id == FunctionId::kIncrease ||
-                     id == FunctionId::kRate;
+  const bool grows =
+      id == FunctionId::kDelta || id == FunctionId::kIncrease || id == FunctionId::kRate;
   if (grows) return {};
   const bool anchored = expansion == Expansion::kAnchored;
   if (anchored && (id == FunctionId::kChanges || id == FunctionId::kResets)) return {};
-  return invalid_argument(std::string(anchored ? "anchored" : "smoothed") +
-                          " modifier can only be used with: " +
-                          (anchored ? "changes, delta, increase, rate, resets"
-                                    : "delta, increase, rate") +
-                          " - not with " + std::string(function.name));
+  return invalid_argument(
+      std::string(anchored ? "anchored" : "smoothed") + " modifier can only be used with: " +
+      (anchored ? "changes, delta, increase, rate, resets" : "delta, increase, rate") +
+      " - not with " + std::string(function.name));
 }
 
 }  // namespace
@@ -170,8 +169,7 @@ Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
   size_t parameter = 0;
   for (size_t i = 0; i < call.arguments.size(); ++i) {
     if (i == at || parameter == 2) continue;
-    ASSIGN_OR_RETURN(out->parameters[parameter],
-                     evaluation.scalar(*call.arguments[i], scope));
+    ASSIGN_OR_RETURN(out->parameters[parameter], evaluation.scalar(*call.arguments[i], scope));
     if (parameter++ == 0) out->parameter_position = call.arguments[i]->position;
   }
   if (id == FunctionId::kDoubleExponentialSmoothing && out->size() > 0) {

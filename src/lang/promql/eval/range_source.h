@@ -17,9 +17,7 @@ struct WindowPlan {
   Expansion expansion = Expansion::kNone;
   int64_t lookback_ms = 0;
 
-  int64_t end_ms(size_t step) const {
-    return first_end_ms + static_cast<int64_t>(step) * step_ms;
-  }
+  int64_t end_ms(size_t step) const { return first_end_ms + static_cast<int64_t>(step) * step_ms; }
   int64_t begin_ms(size_t step) const { return end_ms(step) - range_ms; }
 };
 

@@ -109,8 +109,7 @@ class SelectorSource final : public VectorSource {
       notes |= kNoteMixedFloatsHistograms;
     } else if (a) {
       const bool counter = a->reset != model::CounterReset::kGauge;
-      Interpolated value =
-          interpolate(*a, *b, fraction, counter, counter && is_reset(*b, *a));
+      Interpolated value = interpolate(*a, *b, fraction, counter, counter && is_reset(*b, *a));
       if (value.compatible) {
         out.set(step, std::make_shared<const NativeHistogram>(std::move(value.histogram)));
       } else {
@@ -139,15 +138,14 @@ Result<VectorPtr> select_vector(Evaluation& evaluation, const VectorSelector& se
                                 SampleField field, const Scope& scope) {
   const bool pinned = selector.at.kind != AtModifier::Kind::kNone;
   ASSIGN_OR_RETURN(const int64_t offset, evaluation.milliseconds(selector.offset, true));
-  const int64_t first =
-      (pinned ? evaluation.at_ms(selector.at) : scope.steps.begin_ms) - offset;
+  const int64_t first = (pinned ? evaluation.at_ms(selector.at) : scope.steps.begin_ms) - offset;
   const int64_t last = (pinned ? evaluation.at_ms(selector.at) : scope.steps.end_ms()) - offset;
   const int64_t lookback = evaluation.options().lookback_ms;
   model::TimeRangeMs range{first - lookback + 1, last};
   if (selector.expansion == Expansion::kSmoothed) range.end_ms += lookback - 1;
   ASSIGN_OR_RETURN(const model::SeriesSet* set, evaluation.select(selector.matchers, range));
-  return VectorPtr(std::make_unique<SelectorSource>(evaluation, *set, selector, field, scope,
-                                                    first, pinned ? 0 : scope.steps.step_ms));
+  return VectorPtr(std::make_unique<SelectorSource>(evaluation, *set, selector, field, scope, first,
+                                                    pinned ? 0 : scope.steps.step_ms));
 }
 
 }  // namespace gatehouse::promql

@@ -16,8 +16,8 @@ namespace gatehouse::promql {
 class HistogramSum {
  public:
   struct Outcome {
-    bool compatible = true;     // false: exponential and custom buckets; nothing was added
-    bool reconciled = false;    // custom bounds differed
+    bool compatible = true;        // false: exponential and custom buckets; nothing was added
+    bool reconciled = false;       // custom bounds differed
     bool reset_collision = false;  // some added so far say the counter was reset, some that not
   };
 
