@@ -21,6 +21,12 @@ test: deps-test
 bench: build
 	@for name in $$(bench/run --list | cut -d' ' -f1); do bench/run $$name; done
 
+## simulate    SEEDS lifetimes of the store on a disk that fails (default 1000; forever)
+simulate: deps-test
+	@cmake --preset release >/dev/null
+	@cmake --build build/release -j $(JOBS) --target simulate
+	@build/release/simulate $${SEEDS:-1000}
+
 ## fuzz        every fuzz target for SECONDS (default 60)
 fuzz: deps-test
 	@scripts/fuzz $${SECONDS_EACH:-60}
@@ -50,4 +56,4 @@ deps-test:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: build run test bench fuzz sanitize format lint clean deps deps-test help
+.PHONY: build run test bench simulate fuzz sanitize format lint clean deps deps-test help

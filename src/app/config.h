@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "app/metrics_config.h"
 #include "gateway/config.h"
 #include "identity/config.h"
 #include "net/options.h"
@@ -39,6 +40,7 @@ struct Config {
   identity::IdentityConfig access;
   net::DialOptions egress;
   store::StoreOptions storage;
+  MetricsConfig metrics;
   gateway::GatewayConfig gateway;
 };
 

@@ -15,6 +15,7 @@
 #include "app/config_file.h"
 #include "app/cores.h"
 #include "app/limit_state.h"
+#include "app/metric_service.h"
 #include "app/reloader.h"
 #include "base/budget.h"
 #include "base/pool.h"
@@ -84,6 +85,8 @@ class Service {
   std::unique_ptr<net::Dialer> dialer_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::unique_ptr<LimitState> limit_state_;
+
+  std::unique_ptr<MetricService> samples_;
 
   std::unique_ptr<Reloader> reloader_;
   api::ProgramState program_;

@@ -28,6 +28,7 @@ constexpr uint8_t kPredictionMask = 7;
 constexpr uint8_t kOneSided = 8;     // residuals are not negative, and not zigzag
 constexpr uint8_t kFactor = 16;      // all distances from the first value are its multiples
 constexpr uint8_t kManyModels = 32;  // one a kModelSpan symbols
+constexpr uint8_t kSparse = 64;      // steps of 0 are told by a mask, and have no residual
 
 constexpr int kFilterBits = 6;
 
@@ -39,6 +40,7 @@ int64_t filtered(int64_t c1, int64_t u1, int64_t c2, int64_t u2) {
 struct Candidate {
   uint8_t prediction = kStep;
   bool one_sided = false;
+  bool sparse = false;
   int64_t bias = 0;
   int8_t c1 = 0;
   int8_t c2 = 0;
@@ -48,10 +50,14 @@ struct Candidate {
   std::vector<uint64_t> residuals;
 };
 
+// Of 256 values or so: what is coded is how far others are from it, which a
+// better median makes no smaller.
 int64_t median_of(std::span<const int64_t> values) {
-  std::vector<int64_t> sorted(values.begin(), values.end());
-  const auto middle = sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
+  std::vector<int64_t> some;
+  const size_t stride = values.size() / 256 + 1;
+  for (size_t i = 0; i < values.size(); i += stride) some.push_back(values[i]);
+  const auto middle = some.begin() + static_cast<ptrdiff_t>(some.size() / 2);
+  std::nth_element(some.begin(), middle, some.end());
   return *middle;
 }
 
@@ -59,22 +65,38 @@ double width_of(uint64_t residual) { return static_cast<double>(std::bit_width(r
 
 using Histogram = std::array<uint32_t, kSymbols>;
 
-int best_model(const Histogram& histogram, double& bits) {
-  uint32_t top = 0;
-  for (uint32_t s = 0; s < kSymbols; ++s) {
-    if (histogram[s] != 0) top = s;
-  }
-  int best = 0;
-  bits = std::numeric_limits<double>::infinity();
-  for (int id = 0; id < kModels; ++id) {
-    const Model& model = model_of(id);
-    float cost = 0;
-    for (uint32_t s = 0; s <= top; ++s) cost += static_cast<float>(histogram[s]) * model.bits[s];
-    if (static_cast<double>(cost) < bits) {
-      bits = static_cast<double>(cost);
-      best = id;
+float cost_of(const Model& model, const Histogram& histogram, uint32_t end) {
+  float cost[4] = {};
+  for (uint32_t s = 0; s < end; s += 4) {
+    for (uint32_t k = 0; k < 4; ++k) {
+      cost[k] += static_cast<float>(histogram[s + k]) * model.bits[s + k];
     }
   }
+  return cost[0] + cost[1] + cost[2] + cost[3];
+}
+
+// The cost has one valley over a shape's widths: a coarse search, then a fine one.
+int best_model(const Histogram& histogram, double& bits) {
+  constexpr int kStride = 4;
+  uint32_t end = kSymbols;
+  while (end > 4 && histogram[end - 1] == 0) --end;
+  end = (end + 3) / 4 * 4;
+  int best = 0;
+  float least = std::numeric_limits<float>::infinity();
+  const auto look = [&](int id) {
+    const float cost = cost_of(model_of(id), histogram, end);
+    if (cost >= least) return;
+    least = cost;
+    best = id;
+  };
+  for (int id = 1; id < kModels; id += kStride) look(id);
+  const int shape = best / kWidths * kWidths;
+  const int coarse = best;
+  for (int off = 1; off < kStride; ++off) {
+    look(std::max(coarse - off, shape));
+    look(std::min(coarse + off, shape + kWidths - 1));
+  }
+  bits = static_cast<double>(least);
   return best;
 }
 
@@ -156,10 +178,34 @@ class Encoder {
   }
 
   // Both signs around the median, and from the least upwards.
+  // What changes now and then, and then by much: memory, sizes, settings.
+  void consider_sparse() {
+    std::vector<int64_t> changes;
+    for (const int64_t step : steps_) {
+      if (step != 0) changes.push_back(step);
+    }
+    const auto all = static_cast<double>(steps_.size());
+    const double share = static_cast<double>(changes.size()) / all;
+    if (changes.empty() || share > 0.95) return;
+    Candidate candidate;
+    candidate.prediction = kStep;
+    candidate.sparse = true;
+    candidate.bias = median_of(changes);
+    for (const int64_t each : changes) {
+      candidate.residuals.push_back(zigzag(minus(each, candidate.bias)));
+    }
+    weigh(candidate);
+    // The mask; and a twentieth, as it takes a reader longer.
+    const double mask = -all * (share * std::log2(share) + (1 - share) * std::log2(1 - share));
+    candidate.cost_bits = 1.05 * (candidate.cost_bits + mask) + 32;
+    if (candidate.cost_bits < best_.cost_bits) best_ = std::move(candidate);
+  }
+
   void consider_plain(uint8_t prediction, std::span<const int64_t> sequence) {
     Candidate candidate;
     candidate.prediction = prediction;
     candidate.bias = median_of(sequence);
+    candidate.residuals.reserve(sequence.size());
     for (const int64_t each : sequence) {
       candidate.residuals.push_back(zigzag(minus(each, candidate.bias)));
     }
@@ -202,9 +248,9 @@ class Encoder {
     if (!(determinant > 0)) return;
     const double a1 = r1 * (r0 - r2) / determinant;
     const double a2 = (r0 * r2 - r1 * r1) / determinant;
-    // A twentieth of a bit is the least that pays for the slower decoding.
+    // A tenth of a bit is the least that pays for the slower decoding.
     const double left = (r0 - a1 * r1 - a2 * r2) / r0;
-    if (!(left < 0.93) || prediction_cost(prediction, left) > best_.cost_bits) return;
+    if (!(left < 0.87) || prediction_cost(prediction, left) > best_.cost_bits) return;
     Candidate candidate;
     candidate.prediction = prediction;
     candidate.bias = bias;
@@ -257,6 +303,7 @@ class Encoder {
     }
     level_bits_ = step_bits_ + level_width - step_width;
     if (level_bits_ < before) consider_plain(kLevel, levels_);
+    consider_sparse();
     consider_filter(kLevelFilter, levels_);
     consider_filter(kStepFilter, steps_);
   }
@@ -269,6 +316,7 @@ class Encoder {
     if (best_.one_sided) kind |= kOneSided;
     if (factor) kind |= kFactor;
     if (models.size() > 1) kind |= kManyModels;
+    if (best_.sparse) kind |= kSparse;
     out.push_back(static_cast<char>(kind));
     put_varint(out, zigzag(values_[0]));
     if (factor) put_varint(out, static_cast<uint64_t>(factor_));
@@ -277,6 +325,7 @@ class Encoder {
       out.push_back(static_cast<char>(best_.c1));
       out.push_back(static_cast<char>(best_.c2));
     }
+    if (best_.sparse) put_mask(out);
     out.push_back(static_cast<char>(best_.low_bits));
     for (const uint8_t model : models) out.push_back(static_cast<char>(model));
     std::vector<uint8_t> symbols(count);
@@ -291,6 +340,25 @@ class Encoder {
     encode_symbols(symbols, models, out);
     put_low_bits(out);
     out += escapes;
+  }
+
+  void put_mask(std::string& out) const {
+    std::vector<uint8_t> mask;
+    Histogram histogram{};
+    for (const int64_t step : steps_) {
+      mask.push_back(step == 0 ? 0 : 1);
+      ++histogram[mask.back()];
+    }
+    // Of the frequent one the model makes 0.
+    const bool inverse = histogram[1] > histogram[0];
+    if (inverse) {
+      std::swap(histogram[0], histogram[1]);
+      for (uint8_t& bit : mask) bit ^= 1;
+    }
+    double bits = 0;
+    const auto model = static_cast<uint8_t>(best_model(histogram, bits));
+    out.push_back(static_cast<char>(model | (inverse ? 0x80 : 0)));
+    encode_symbols(mask, {&model, 1}, out);
   }
 
   std::vector<uint8_t> models_of() const {
@@ -368,13 +436,14 @@ bool take_zigzag(std::string_view& in, int64_t& value) {
   return true;
 }
 
-bool take_header(std::string_view& in, size_t residuals, Header& header) {
+bool take_prediction(std::string_view& in, size_t steps, Header& header) {
   uint8_t byte = 0;
-  if (!take_byte(in, header.kind) || header.kind >= 2 * kManyModels) return false;
+  if (!take_byte(in, header.kind) || header.kind >= 2 * kSparse) return false;
   if (!take_zigzag(in, header.first)) return false;
   const uint8_t prediction = header.kind & kPredictionMask;
   if (prediction == kLine) return header.kind == kLine && take_zigzag(in, header.bias);
-  if (prediction > kReferenceStep || residuals == 0) return false;
+  if (prediction > kReferenceStep || steps == 0) return false;
+  if ((header.kind & kSparse) != 0 && prediction != kStep) return false;
   if ((header.kind & kFactor) != 0) {
     uint64_t factor = 0;
     if (!get_varint(in, factor)) return false;
@@ -387,9 +456,31 @@ bool take_header(std::string_view& in, size_t residuals, Header& header) {
     if (!take_byte(in, byte)) return false;
     header.c2 = static_cast<int8_t>(byte);
   }
+  return true;
+}
+
+// Which steps are not 0, as 1; `count` is how many.
+bool take_mask(std::string_view& in, std::span<uint8_t> mask, size_t& count) {
+  uint8_t byte = 0;
+  if (!take_byte(in, byte)) return false;
+  const uint8_t model = byte & 0x7f;
+  const uint8_t inverse = byte >> 7;
+  if (model >= kModels || !decode_symbols(in, {&model, 1}, mask)) return false;
+  uint8_t all = 0;
+  count = 0;
+  for (uint8_t& bit : mask) {
+    all |= bit;
+    bit ^= inverse;
+    count += bit;
+  }
+  return all <= 1;
+}
+
+bool take_models(std::string_view& in, size_t residuals, Header& header) {
+  uint8_t byte = 0;
   if (!take_byte(in, byte) || byte > 63) return false;
   header.low_bits = byte;
-  if ((header.kind & kManyModels) != 0) {
+  if ((header.kind & kManyModels) != 0 && residuals > 0) {
     header.model_count = (residuals + kModelSpan - 1) / kModelSpan;
   }
   for (size_t i = 0; i < header.model_count; ++i) {
@@ -452,17 +543,23 @@ bool put_escapes(std::string_view& in, std::span<const uint8_t> symbols, int low
 // Residuals, in out[1..], become values; out[0] is the first.
 void predict(const Header& header, std::span<const int64_t> reference, std::span<int64_t> out) {
   const size_t n = out.size();
-  int64_t value = 0;
+  const int64_t bias = header.bias;
+  const int64_t factor = header.factor;
+  int64_t value = header.first;
   int64_t u1 = 0;
   int64_t u2 = 0;
+  out[0] = value;
   switch (header.kind & kPredictionMask) {
     case kLevel:
-      for (size_t i = 1; i < n; ++i) out[i] = plus(out[i], header.bias);
+      for (size_t i = 1; i < n; ++i) out[i] = plus(times(plus(out[i], bias), factor), value);
       break;
     case kStep:
-      for (size_t i = 1; i < n; ++i) {
-        value = plus(value, plus(out[i], header.bias));
-        out[i] = value;
+      if (factor == 1) {
+        for (size_t i = 1; i < n; ++i) out[i] = value = plus(value, plus(out[i], bias));
+      } else {
+        for (size_t i = 1; i < n; ++i) {
+          out[i] = value = plus(value, times(plus(out[i], bias), factor));
+        }
       }
       break;
     case kLevelFilter:
@@ -470,7 +567,7 @@ void predict(const Header& header, std::span<const int64_t> reference, std::span
         const int64_t now = plus(out[i], filtered(header.c1, u1, header.c2, u2));
         u2 = u1;
         u1 = now;
-        out[i] = plus(now, header.bias);
+        out[i] = plus(value, times(plus(now, bias), factor));
       }
       break;
     case kStepFilter:
@@ -478,21 +575,15 @@ void predict(const Header& header, std::span<const int64_t> reference, std::span
         const int64_t now = plus(out[i], filtered(header.c1, u1, header.c2, u2));
         u2 = u1;
         u1 = now;
-        value = plus(value, plus(now, header.bias));
-        out[i] = value;
+        out[i] = value = plus(value, times(plus(now, bias), factor));
       }
       break;
     default:
       for (size_t i = 1; i < n; ++i) {
-        value = plus(value, plus(out[i], header.bias));
+        value = plus(value, plus(out[i], bias));
         out[i] = plus(value, minus(reference[i], reference[0]));
       }
   }
-  if (header.factor != 1) {
-    for (size_t i = 1; i < n; ++i) out[i] = times(out[i], header.factor);
-  }
-  for (size_t i = 1; i < n; ++i) out[i] = plus(out[i], header.first);
-  out[0] = header.first;
 }
 
 }  // namespace
@@ -504,9 +595,9 @@ bool encode_ints(std::span<const int64_t> values, std::span<const int64_t> refer
 
 bool decode_ints(std::string_view& in, std::span<const int64_t> reference, std::span<int64_t> out) {
   if (out.empty() || out.size() > kColumnRowsMax) return false;
-  const size_t residuals = out.size() - 1;
+  const size_t steps = out.size() - 1;
   Header header;
-  if (!take_header(in, residuals, header)) return false;
+  if (!take_prediction(in, steps, header)) return false;
   if ((header.kind & kPredictionMask) == kLine) {
     int64_t value = header.first;
     for (int64_t& each : out) {
@@ -518,6 +609,11 @@ bool decode_ints(std::string_view& in, std::span<const int64_t> reference, std::
   if ((header.kind & kPredictionMask) == kReferenceStep && reference.size() != out.size()) {
     return false;
   }
+  std::array<uint8_t, kColumnRowsMax> mask;
+  const bool sparse = (header.kind & kSparse) != 0;
+  size_t residuals = steps;
+  if (sparse && !take_mask(in, {mask.data(), steps}, residuals)) return false;
+  if (!take_models(in, residuals, header)) return false;
   std::array<uint8_t, kColumnRowsMax> room;
   const std::span<uint8_t> symbols(room.data(), residuals);
   if (!decode_symbols(in, {header.models.data(), header.model_count}, symbols)) return false;
@@ -526,6 +622,12 @@ bool decode_ints(std::string_view& in, std::span<const int64_t> reference, std::
   if (!put_escapes(in, symbols, header.low_bits, joined)) return false;
   if ((header.kind & kOneSided) == 0) {
     for (size_t i = 0; i < residuals; ++i) joined[i] = unzigzag(static_cast<uint64_t>(joined[i]));
+  }
+  if (sparse) {
+    // From the end, as they move up; a step of 0 is what undoes the bias.
+    for (size_t i = steps, next = residuals; i-- > 0;) {
+      joined[i] = mask[i] != 0 ? joined[--next] : minus(0, header.bias);
+    }
   }
   predict(header, reference, out);
   return true;

@@ -23,6 +23,7 @@ Result<std::unique_ptr<Wal>> Wal::create(model::Disk& disk, const model::Clock& 
                                          std::map<uint32_t, uint64_t> segments, uint32_t number,
                                          Position next, uint32_t labels_logged) {
   std::unique_ptr<Wal> wal(new Wal(disk, clock, labels, std::move(options)));
+  for (const auto& [segment, bytes] : segments) wal->to_sync_.push_back(segment);
   wal->segments_ = std::move(segments);
   wal->next_ = next;
   wal->labels_logged_ = labels_logged;
@@ -150,18 +151,27 @@ Status Wal::sync() {
   std::shared_ptr<model::File> file;
   uint64_t end = 0;
   uint32_t number = 0;
+  std::vector<uint32_t> earlier;
   {
     std::lock_guard lock(mutex_);
     if (sync_failed_) return internal_error("an earlier sync of the log failed");
-    if (file_ == nullptr || synced_ >= offset_) return {};
+    earlier.swap(to_sync_);
+    if (earlier.empty() && (file_ == nullptr || synced_ >= offset_)) return {};
     file = file_;
     end = offset_;
     number = number_;
   }
-  const Status synced = file->sync();
+  Status synced = file == nullptr ? Status() : file->sync();
+  for (const uint32_t segment : earlier) {
+    if (!synced.ok()) break;
+    auto opened = disk_.open(options_.directory + "/" + segment_name(segment),
+                             model::Disk::Open::kWrite);
+    // What a snapshot made superfluous is gone.
+    if (opened.ok()) synced = (*opened)->sync();
+  }
   std::lock_guard lock(mutex_);
   if (synced.ok()) {
-    if (number == number_) synced_ = std::max(synced_, end);
+    if (number == number_ && file != nullptr) synced_ = std::max(synced_, end);
     return {};
   }
   sync_failed_ = true;
@@ -236,6 +246,15 @@ uint64_t Wal::bytes() const {
   return total;
 }
 
+uint64_t Wal::bytes_between(uint32_t first, uint32_t last) const {
+  std::lock_guard lock(mutex_);
+  uint64_t total = 0;
+  for (auto at = segments_.lower_bound(first); at != segments_.end() && at->first < last; ++at) {
+    total += at->second;
+  }
+  return total;
+}
+
 uint64_t Wal::bytes_written() const {
   std::lock_guard lock(mutex_);
   return bytes_written_;
@@ -286,7 +305,8 @@ void Wal::run_syncs() {
   while (!stopping_) {
     wake_.wait_for(lock, std::chrono::milliseconds(options_.sync_interval_ms),
                    [&] { return stopping_; });
-    if (stopping_ || file_ == nullptr || synced_ >= offset_ || sync_failed_) continue;
+    if (stopping_ || sync_failed_) continue;
+    if (to_sync_.empty() && (file_ == nullptr || synced_ >= offset_)) continue;
     lock.unlock();
     (void)sync();
     lock.lock();

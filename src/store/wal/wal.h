@@ -74,6 +74,7 @@ class Wal {
   WalPlace end() const;
   uint32_t first_segment() const;
   uint64_t bytes() const;          // of all segments
+  uint64_t bytes_between(uint32_t first, uint32_t last) const;  // without the last
   uint64_t bytes_written() const;  // since create()
   // A sync failed since the last call of clear_sync_failure(): what was written
   // before may only be in memory.
@@ -122,6 +123,8 @@ class Wal {
   bool stopping_ = false;
   std::string problem_;
   std::map<uint32_t, uint64_t> segments_;
+  // Of an earlier life, whose last sync may not have come: synced with the first of this one.
+  std::vector<uint32_t> to_sync_;
   std::map<std::string, uint32_t> consumers_;
   std::mutex sync_mutex_;  // one sync at a time; taken before mutex_
   std::thread syncs_;
