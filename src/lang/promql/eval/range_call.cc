@@ -41,6 +41,11 @@ RangeKernel find_range_kernel(FunctionId id, Expansion expansion) {
 
 namespace {
 
+bool is_counter_name(std::string_view metric) {
+  return metric.ends_with("_total") || metric.ends_with("_sum") || metric.ends_with("_count") ||
+         metric.ends_with("_bucket");
+}
+
 class RangeCall final : public VectorSource {
  public:
   RangeCall(Evaluation& evaluation, const CallExpr& call, std::unique_ptr<RangeSource> range,
@@ -55,6 +60,12 @@ class RangeCall final : public VectorSource {
     const FunctionId id = call.function->id;
     keeps_name_ = id == FunctionId::kLastOverTime || id == FunctionId::kFirstOverTime;
     counts_up_ = id == FunctionId::kRate || id == FunctionId::kIncrease;
+    // The name in the selector spares a look at every series' labels.
+    const Expr& argument = unwrap_parens(*call.arguments[0]);
+    if (counts_up_ && argument.kind == Expr::Kind::kMatrixSelector) {
+      const std::string& metric = as<MatrixSelector>(argument).selector->name;
+      counts_up_ = metric.empty() || !is_counter_name(metric);
+    }
   }
 
   size_t size() const override { return range_->size(); }
@@ -86,10 +97,7 @@ class RangeCall final : public VectorSource {
   void note_non_counter(size_t i, const model::SampleColumns& samples, const Worker& worker,
                         Notes& notes) const {
     const std::string_view metric = range_->name(i).metric();
-    if (metric.empty() || metric.ends_with("_total") || metric.ends_with("_sum") ||
-        metric.ends_with("_count") || metric.ends_with("_bucket")) {
-      return;
-    }
+    if (metric.empty() || is_counter_name(metric)) return;
     const size_t last = worker.low.size() - 1;
     for (uint32_t at = worker.low[last]; at < worker.high[last]; ++at) {
       if (!samples.histograms.empty() && samples.histograms[at]) continue;
