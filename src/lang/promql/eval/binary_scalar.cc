@@ -6,7 +6,7 @@
 namespace gatehouse::promql {
 
 Result<VectorPtr> after_name_change(Evaluation& evaluation, VectorPtr source, const Scope& scope) {
-  if (evaluation.options().delayed_name_removal) return source;
+  if (evaluation.options().delayed_name_removal || source->one_metric()) return source;
   ASSIGN_OR_RETURN(BlockPtr block, evaluation.materialise(std::move(source), scope));
   RETURN_IF_ERROR(evaluation.merge_equal_names(block));
   return VectorPtr(std::move(block));

@@ -20,6 +20,7 @@ class Repeated final : public VectorSource {
   Repeated(VectorPtr inner, size_t steps) : inner_(std::move(inner)), steps_(steps) {}
   size_t size() const override { return inner_->size(); }
   SeriesName name(size_t i) const override { return inner_->name(i); }
+  bool one_metric() const override { return inner_->one_metric(); }
   Status column(size_t i, Column& out, Worker& worker) const override {
     RETURN_IF_ERROR(inner_->column(i, out, worker));
     const double value = out.values[0];
@@ -290,6 +291,13 @@ Status Evaluation::merge_equal_names(BlockPtr& block) {
   }
   block = std::move(merged);
   return {};
+}
+
+bool selects_one_metric(const VectorSelector& selector) {
+  return std::any_of(
+      selector.matchers.begin(), selector.matchers.end(), [](const model::Matcher& matcher) {
+        return matcher.name() == model::kMetricName && matcher.op() == model::Matcher::Op::kEqual;
+      });
 }
 
 std::string Evaluation::string(const Expr& expr) const {

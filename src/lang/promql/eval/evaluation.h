@@ -104,6 +104,9 @@ class Evaluation {
 // pinned with @.
 bool is_step_invariant(const Expr& expr);
 
+// Whether all that the selector selects has one metric's name.
+bool selects_one_metric(const VectorSelector& selector);
+
 // The parts, by the file that has them.
 // selector.cc
 enum class SampleField : uint8_t { kValue, kTime, kStart };

@@ -20,6 +20,7 @@ class Mapped final : public VectorSource {
         change_(std::move(change)) {}
 
   size_t size() const override { return inner_->size(); }
+  bool one_metric() const override { return inner_->one_metric(); }
   SeriesName name(size_t i) const override {
     const SeriesName name = inner_->name(i);
     return drops_name_ ? evaluation_.without_metric_name(name) : name;

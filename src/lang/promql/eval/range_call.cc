@@ -2,6 +2,7 @@
 // said of what it found.
 #include <cmath>
 
+#include "lang/promql/eval/mapped.h"
 #include "lang/promql/eval/range_kernel.h"
 
 namespace gatehouse::promql {
@@ -69,6 +70,7 @@ class RangeCall final : public VectorSource {
   }
 
   size_t size() const override { return range_->size(); }
+  bool one_metric() const override { return range_->one_metric(); }
   SeriesName name(size_t i) const override {
     const SeriesName name = range_->name(i);
     return keeps_name_ ? name : evaluation_.without_metric_name(name);
@@ -185,7 +187,7 @@ Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
       RETURN_IF_ERROR(check_smoothing(out->parameters[0][i], out->parameters[1][i]));
     }
   }
-  return VectorPtr(std::move(out));
+  return after_name_change(evaluation, std::move(out), scope);
 }
 
 }  // namespace gatehouse::promql
