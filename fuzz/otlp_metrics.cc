@@ -6,6 +6,7 @@
 #include "wire/delta_accumulator.h"
 #include "wire/escaped_name.h"
 #include "wire/native_histogram_proto.h"
+#include "wire/otlp_metrics_json.h"
 #include "wire/otlp_translate.h"
 
 using namespace gatehouse;        // NOLINT: a program of one file

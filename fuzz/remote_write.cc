@@ -6,6 +6,7 @@
 
 #include "fuzz.h"
 #include "wire/native_histogram_proto.h"
+#include "wire/remote_write_encode.h"
 #include "wire/snappy.h"
 
 using namespace gatehouse;        // NOLINT: a program of one file

@@ -10,6 +10,7 @@
 #include "store/codec/histogram_chunk.h"
 #include "store/codec/histogram_column.h"
 #include "store/codec/int_column.h"
+#include "store/codec/sealed_chunk.h"
 #include "store/codec/value_column.h"
 
 namespace {
@@ -66,6 +67,9 @@ void read_columns(std::string_view bytes, size_t rows) {
   }
   in = bytes;
   (void)decode_values(in, reference, whole, doubles);
+  model::SampleColumns sealed;
+  (void)decode_sealed_chunk(bytes, INT64_MIN, INT64_MAX, sealed);
+  fuzz::require(sealed.times_ms.size() == sealed.values.size(), "columns are of one length");
   in = bytes;
   std::vector<HistogramRow> histograms;
   (void)decode_histograms(in, rows, histograms);

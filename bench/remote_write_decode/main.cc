@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "wire/remote_write.h"
+#include "wire/remote_write_encode.h"
 #include "wire/snappy.h"
 
 using namespace gatehouse;        // NOLINT: a program of one file

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/metrics_config.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "gateway/config.h"
@@ -39,6 +40,7 @@ struct Config {
   identity::IdentityConfig access;
   net::DialOptions egress;
   store::StoreOptions storage;
+  MetricsConfig metrics;
   gateway::GatewayConfig gateway;
 };
 

@@ -279,6 +279,86 @@ TypePtr storage() {
   return type;
 }
 
+// ---- metrics ----
+
+TypePtr metrics() {
+  const auto self = [](Config& c) -> Config& { return c; };
+  auto retention = std::make_shared<ObjectOf<Config>>();
+  retention
+      ->add(
+          "age", duration_type(0), [](Config & c) -> auto& { return c.metrics.retention_age_ms; },
+          "Samples older than this go; 0: never for their age.")
+      .add(
+          "size", size64_type(0), [](Config & c) -> auto& { return c.metrics.retention_bytes; },
+          "The oldest samples go while all of them take more than this; 0: no limit.");
+  auto host = std::make_shared<ObjectOf<Config>>();
+  host->add(
+          "enabled", bool_type(), [](Config & c) -> auto& { return c.metrics.host; },
+          "The machine's own metrics, under node_exporter's names.")
+      .add(
+          "containers", bool_type(), [](Config & c) -> auto& { return c.metrics.containers; },
+          "Its containers, under cAdvisor's names.")
+      .add(
+          "gpus", bool_type(), [](Config & c) -> auto& { return c.metrics.gpus; },
+          "Its NVIDIA GPUs, under the DCGM exporter's names.")
+      .add(
+          "interval", duration_type(1'000),
+          [](Config & c) -> auto& { return c.metrics.host_interval_ms; },
+          "The time between two collections.");
+  auto own = std::make_shared<ObjectOf<Config>>();
+  own->add(
+      "enabled", bool_type(), [](Config & c) -> auto& { return c.metrics.self; },
+      "What Gatehouse counts of itself and of the calls it passes, without a scrape.");
+  auto query = std::make_shared<ObjectOf<Config>>();
+  query
+      ->add(
+          "timeout", duration_type(1),
+          [](Config & c) -> auto& { return c.metrics.limits.timeout_ms; },
+          "The longest a query may take.")
+      .add(
+          "samples", int64_type(1, kMany),
+          [](Config & c) -> auto& { return c.metrics.limits.samples_max; },
+          "The most samples that one query may read.")
+      .add(
+          "concurrency", int64_type(1, kMany),
+          [](Config & c) -> auto& { return c.metrics.limits.concurrent_max; },
+          "Queries that are evaluated or wait; four times as many, and the next gets 503.")
+      .add(
+          "lookback", duration_type(1),
+          [](Config & c) -> auto& { return c.metrics.limits.lookback_ms; },
+          "How far back a series' last sample may lie.");
+  auto write = std::make_shared<ObjectOf<Config>>();
+  write
+      ->add(
+          "body", size64_type(1024),
+          [](Config & c) -> auto& { return c.metrics.limits.write_bytes_max; },
+          "The largest push of samples, as it comes. Larger ones get 413.")
+      .add(
+          "unpacked", size64_type(1024),
+          [](Config & c) -> auto& { return c.metrics.limits.decoded_bytes_max; },
+          "The same, unpacked.");
+  auto type = std::make_shared<ObjectOf<Config>>();
+  type->add(
+          "prometheus_config", path_text(),
+          [](Config & c) -> auto& { return c.metrics.prometheus_config; },
+          "A prometheus.yml, taken as it stands: what it scrapes is scraped. Read again when it "
+          "changes.")
+      .add("host", host, self, "What is known of the machine without an exporter.")
+      .add("self", own, self, "The gate's own metrics.")
+      .add("retention", retention, self, "When samples are deleted.")
+      .add(
+          "out_of_order_window", duration_type(0),
+          [](Config & c) -> auto& { return c.metrics.out_of_order_ms; },
+          "How late a sample may come.")
+      .add(
+          "exemplars", int64_type(0, kMany),
+          [](Config & c) -> auto& { return c.metrics.exemplars_max; },
+          "How many exemplars are kept, the newest.")
+      .add("query", query, self, "Bounds of a query.")
+      .add("write", write, self, "Bounds of a push.");
+  return type;
+}
+
 // ---- upstreams ----
 
 std::shared_ptr<ObjectOf<Timeouts>> timeouts() {
@@ -755,6 +835,7 @@ const ObjectType& config_table() {
         .add("access", access(), self, "Who may connect, and what repeated failures lead to.")
         .add("egress", egress(), self, "Where Gatehouse may connect to.")
         .add("storage", storage(), self, "What is kept, where, and for how long.")
+        .add("metrics", metrics(), self, "Samples: collected, scraped, pushed, and asked for.")
         .add("memory", memory, self, "The process's memory budget.")
         .add("log", log, self, "The program's own log, JSON lines on standard error.")
         .add(

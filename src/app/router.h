@@ -9,6 +9,7 @@
 #include "api/caller.h"
 #include "api/inference/inference.h"
 #include "api/openai/openai.h"
+#include "api/prometheus/prometheus.h"
 #include "net/exchange.h"
 
 namespace gatehouse::app {
@@ -17,10 +18,11 @@ namespace gatehouse::app {
 using Page = std::function<Task<void>(gateway::Worker&, net::Exchange&)>;
 
 struct Pages {
-  Page health;   // /health, /healthz, /readyz
-  Page metrics;  // /metrics
-  Page reload;   // POST /-/reload
-  Page console;  // everything else
+  Page health;      // /health, /healthz, /readyz
+  Page metrics;     // /metrics
+  Page reload;      // POST /-/reload
+  Page prometheus;  // Prometheus's API
+  Page console;     // everything else
 };
 
 class Router {

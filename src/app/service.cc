@@ -39,6 +39,7 @@ Result<std::unique_ptr<Service>> Service::start(ConfigFile file) {
                                  [to = service.get()](const Config& next, const Config& before) {
                                    return to->apply(next, before);
                                  });
+  RETURN_IF_ERROR(service->build_metrics(config));
   service->build_pages();
   RETURN_IF_ERROR(service->build_cores(config));
   return service;
@@ -102,6 +103,12 @@ Status Service::build_gateway(const Config& config) {
   return limit_state_->restore();
 }
 
+Status Service::build_metrics(const Config& config) {
+  ASSIGN_OR_RETURN(samples_, MetricService::open(config, {*authenticator_, *sessions_, *audit_,
+                                                          registry_, budget_, clock_, program_}));
+  return {};
+}
+
 void Service::build_pages() {
   program_.version = GATEHOUSE_VERSION;
   program_.started_ms = clock_.wall_ns() / 1'000'000;
@@ -132,6 +139,9 @@ void Service::build_pages() {
   pages.reload = [this, gate](gateway::Worker& worker, net::Exchange& exchange) {
     return reload_page(gate, worker, exchange, pool_, *reloader_, *audit_);
   };
+  pages.prometheus = [this](gateway::Worker& worker, net::Exchange& exchange) {
+    return samples_->api().handle(worker, exchange);
+  };
   pages.console = [this](gateway::Worker& worker, net::Exchange& exchange) {
     return console_->handle(worker, exchange);
   };
@@ -147,6 +157,7 @@ Status Service::build_cores(const Config& config) {
   RETURN_IF_ERROR(
       cores_->start(config.server.listen, config.server.options, tls_, budget_, router_));
   listening_ = true;
+  RETURN_IF_ERROR(samples_->start());
   // The console's past: beside the first calls, as nothing depends on it.
   console_pool_.submit([this, through = records_->last_position()] {
     constexpr int64_t kPatienceMs = 5'000;  // a day of calls at 1,000 a second
@@ -186,7 +197,9 @@ Status Service::apply(const Config& config, const Config& before) {
   ASSIGN_OR_RETURN(auto access,
                    identity::AccessList::parse(config.access.allow, config.access.deny));
   for (const std::string& key : changed_keys(before, config)) {
-    for (const char* fixed : {"server.listen", "server.threads", "storage", "access.sessions"}) {
+    for (const char* fixed :
+         {"server.listen", "server.threads", "storage", "access.sessions", "metrics.retention",
+          "metrics.out_of_order_window", "metrics.exemplars", "metrics.host", "metrics.self"}) {
       if (key.starts_with(fixed)) {
         return invalid_argument(key + " takes a restart: change it back, or restart");
       }
@@ -198,6 +211,7 @@ Status Service::apply(const Config& config, const Config& before) {
                                                       config.server.tls_key_path));
   }
   ASSIGN_OR_RETURN(auto made, make_credentials(config.gateway, *dialer_, clock_, registry_));
+  RETURN_IF_ERROR(samples_->apply(config).with_context("metrics"));
   RETURN_IF_ERROR(gateway_->configure(config.gateway, made));
   tls_ = std::move(tls);
   authenticator_->set_access(std::move(access), config.access.guard_probes);
@@ -224,6 +238,7 @@ std::string Service::url() const {
 
 void Service::keep_house(int64_t second) {
   reloader_->reload_if_changed();
+  samples_->reload_if_changed();
   // Another process (`gatehouse key create`) may have changed the catalog.
   if (const auto version = catalog_->data_version(); version.ok() && *version != catalog_version_) {
     catalog_version_ = *version;
@@ -283,6 +298,7 @@ void Service::run() {
   const int64_t drain_ms = config().server.drain_ms;
   log_info("draining", {{"calls_in_flight", gateway_->calls_in_flight()}, {"drain_ms", drain_ms}});
   cores_->drain(drain_ms);
+  samples_->finish();
   Status done = limit_state_->save(records_->last_position());
   if (!done.ok()) log_error("limits were not saved", {{"reason", done.message()}});
   done = keys_->flush_last_used();

@@ -15,6 +15,7 @@
 #include "app/config_file.h"
 #include "app/cores.h"
 #include "app/limit_state.h"
+#include "app/metric_service.h"
 #include "app/reloader.h"
 #include "base/budget.h"
 #include "base/pool.h"
@@ -58,6 +59,7 @@ class Service {
   Status build_gateway(const Config& config);
   Status build_cores(const Config& config);
   Status apply(const Config& config, const Config& before);
+  Status build_metrics(const Config& config);
   void build_pages();
   void keep_house(int64_t second);
   void take_left_audit();
@@ -84,6 +86,8 @@ class Service {
   std::unique_ptr<net::Dialer> dialer_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::unique_ptr<LimitState> limit_state_;
+
+  std::unique_ptr<MetricService> samples_;
 
   std::unique_ptr<Reloader> reloader_;
   api::ProgramState program_;

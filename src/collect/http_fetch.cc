@@ -7,6 +7,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <mutex>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/text.h"
@@ -35,8 +37,19 @@ int tls_version(const std::string& name) {
   return name == "TLS13" ? TLS1_3_VERSION : 0;
 }
 
+// One for all jobs that say nothing of TLS: the system's authorities take a megabyte.
+Result<std::shared_ptr<net::TlsClientContext>> usual_tls_context() {
+  static std::mutex mutex;
+  static std::weak_ptr<net::TlsClientContext> shared;
+  const std::lock_guard lock(mutex);
+  if (auto known = shared.lock()) return known;
+  ASSIGN_OR_RETURN(auto loaded, net::TlsClientContext::load());
+  shared = loaded;
+  return loaded;
+}
+
 Result<std::shared_ptr<net::TlsClientContext>> tls_context(const TlsConfig& config) {
-  if (config == TlsConfig()) return net::TlsClientContext::load();
+  if (config == TlsConfig()) return usual_tls_context();
   net::TlsClientOptions options;
   options.ca_file = config.ca_file;
   options.ca_pem = config.ca;
@@ -69,15 +82,12 @@ std::string resolve(const net::Url& base, const std::string& location) {
 
 struct HttpFetch::State {
   State(Loop& l, Pool& p, const net::DialOptions& dial, HttpClientConfig c,
-        std::shared_ptr<net::TlsClientContext> tls,
-        std::shared_ptr<net::TlsClientContext> token_tls)
+        std::shared_ptr<net::TlsClientContext> tls)
       : loop(l),
         pool(p),
         config(std::move(c)),
         dialer(p, dial, std::move(tls)),
-        client(l, dialer),
-        token_dialer(p, dial, std::move(token_tls)),
-        token_client(l, token_dialer) {}
+        client(l, dialer) {}
 
   using Headers = std::vector<std::pair<std::string, std::string>>;
   // What a reply is besides its body.
@@ -99,8 +109,9 @@ struct HttpFetch::State {
   HttpClientConfig config;
   net::Dialer dialer;
   net::Client client;
-  net::Dialer token_dialer;
-  net::Client token_client;
+  // Of the OAuth 2.0 server, where there is one.
+  std::optional<net::Dialer> token_dialer;
+  std::optional<net::Client> token_client;
   std::string access_token;
   int64_t token_until_ms = 0;
 };
@@ -113,9 +124,12 @@ Result<std::unique_ptr<HttpFetch>> HttpFetch::create(Loop& loop, Pool& pool,
                                                      const net::DialOptions& dial,
                                                      HttpClientConfig config) {
   ASSIGN_OR_RETURN(auto tls, tls_context(config.tls));
-  ASSIGN_OR_RETURN(auto token_tls, tls_context(config.oauth2 ? config.oauth2->tls : TlsConfig()));
-  auto state = std::make_unique<State>(loop, pool, dial, std::move(config), std::move(tls),
-                                       std::move(token_tls));
+  auto state = std::make_unique<State>(loop, pool, dial, std::move(config), std::move(tls));
+  if (state->config.oauth2) {
+    ASSIGN_OR_RETURN(auto token_tls, tls_context(state->config.oauth2->tls));
+    state->token_dialer.emplace(pool, dial, std::move(token_tls));
+    state->token_client.emplace(loop, *state->token_dialer);
+  }
   return std::unique_ptr<HttpFetch>(new HttpFetch(std::move(state)));
 }
 
@@ -181,7 +195,7 @@ Task<Result<FetchReply>> HttpFetch::State::ask_token(const FetchAsk& ask, const 
   inner.deadline_ms = ask.deadline_ms;
   inner.cancel = ask.cancel;
   CO_ASSIGN_OR_RETURN(const net::Url url, net::parse_url(oauth.token_url));
-  Result<Step> step = co_await send(token_client, url, inner, headers);
+  Result<Step> step = co_await send(*token_client, url, inner, headers);
   if (!step.ok()) co_return step.status().with_context("oauth2 token");
   co_return std::move(step->reply);
 }

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "collect/config_fields.h"
+#include "collect/scrape_config.h"
 
 namespace gatehouse::collect {
 
@@ -177,7 +178,11 @@ void read_scrape_file(ConfigLog& log, const std::string& path, wire::YamlMark ma
 void read_root(ConfigLog& log, const wire::YamlNode& root, PrometheusConfig& out) {
   ConfigFields fields(log, root, "config");
   ScrapeConfig defaults;
-  if (const auto* node = fields.take("global")) read_global(log, *node, out, defaults);
+  defaults.fingerprint = 1;
+  if (const auto* node = fields.take("global")) {
+    read_global(log, *node, out, defaults);
+    defaults.fingerprint = fingerprint_of(*node, 1);
+  }
   if (const auto* node = fields.take("storage")) read_storage(log, *node, out);
   if (const auto* node = fields.take("otlp")) read_otlp(log, *node, out);
   if (fields.texts("rule_files", out.rule_files)) {

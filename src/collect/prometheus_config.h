@@ -126,11 +126,13 @@ struct ScrapeLimits {
   uint64_t label_name_bytes = 0;
   uint64_t label_value_bytes = 0;
   uint64_t kept_dropped_targets = 0;
-  uint64_t native_histogram_buckets = 0;
   friend bool operator==(const ScrapeLimits&, const ScrapeLimits&) = default;
 };
 
 struct ScrapeConfig {
+  // Of the text it was read from and of `global`: equal where nothing has changed. 0: not
+  // known.
+  uint64_t fingerprint = 0;
   std::string job_name;
   bool honor_labels = false;
   bool honor_timestamps = true;

@@ -100,6 +100,7 @@ class ScrapeIntake::Sink : public wire::MetricSink {
     if (found == known.end() && known.size() >= kFamiliesMax) return true;
     intake_.publisher_.appender().describe(said.family, metadata);
     known[std::string(said.family)] = std::move(metadata);
+    ++intake_.metadata_version_;
     return true;
   }
 

@@ -45,6 +45,8 @@ class ScrapeIntake {
 
   // What the target says of its metrics; for the API's targets/metadata.
   const std::map<std::string, model::MetricMetadata>& metadata() const { return metadata_; }
+  // Changes with it.
+  uint64_t metadata_version() const { return metadata_version_; }
 
  private:
   class Sink;
@@ -55,6 +57,7 @@ class ScrapeIntake {
   Target target_;
   Publisher publisher_;
   std::map<std::string, model::MetricMetadata> metadata_;
+  uint64_t metadata_version_ = 0;
 };
 
 }  // namespace gatehouse::collect

@@ -1,9 +1,8 @@
-// The mappings within a prometheus.yml: scrape configs, discovery, http clients,
-// relabelling and remote write.
+#include "collect/scrape_config.h"
+
 #include <algorithm>
 
 #include "base/text.h"
-#include "collect/config_fields.h"
 #include "net/url.h"
 
 namespace gatehouse::collect {
@@ -416,9 +415,23 @@ std::vector<StaticConfig> read_static_configs(ConfigLog& log, const wire::YamlNo
   return out;
 }
 
+uint64_t fingerprint_of(const wire::YamlNode& node, uint64_t seed) {
+  const auto mix = [](uint64_t a, uint64_t b) {
+    return (a ^ b) * 0x9e3779b97f4a7c15u + (a << 6) + (a >> 2);
+  };
+  uint64_t out = mix(seed, static_cast<uint64_t>(node.kind) + 1);
+  out = mix(out, std::hash<std::string>{}(node.value));
+  for (const wire::YamlNode* item : node.items) out = fingerprint_of(*item, out);
+  for (const wire::YamlEntry& entry : node.entries) {
+    out = fingerprint_of(*entry.value, fingerprint_of(*entry.key, out));
+  }
+  return out;
+}
+
 ScrapeConfig read_scrape_config(ConfigLog& log, const wire::YamlNode& node,
                                 const PrometheusConfig& global, const ScrapeConfig& defaults) {
   ScrapeConfig out = defaults;
+  out.fingerprint = fingerprint_of(node, defaults.fingerprint);
   ConfigFields fields(log, node, "scrape_config");
   fields.text("job_name", out.job_name);
   if (out.job_name.empty()) log.problem(node.mark, "job_name is empty");
@@ -432,7 +445,10 @@ ScrapeConfig read_scrape_config(ConfigLog& log, const wire::YamlNode& node,
   fields.choice("fallback_scrape_protocol", out.fallback_protocol, kProtocols);
   fields.text("metrics_path", out.metrics_path);
   fields.choice("scheme", out.scheme, {"http", "https"});
-  fields.count("native_histogram_bucket_limit", out.limits.native_histogram_buckets);
+  uint64_t buckets = 0;
+  if (fields.count("native_histogram_bucket_limit", buckets) && buckets > 0) {
+    fields.refuse("native_histogram_bucket_limit");
+  }
   fields.refuse("native_histogram_min_bucket_factor");
   read_common_scrape_fields(fields, out);
   for (const std::string& protocol : out.protocols) {

@@ -52,7 +52,8 @@ class TextParser {
         sink_(sink),
         text_(text),
         at_(text.data()),
-        end_(text.data() + text.size()) {}
+        end_(text.data() + text.size()),
+        line_begin_(text.data()) {}
 
   Status run() {
     while (at_ != end_ && !ended_ && wrong_.empty() && !stopped_) {
@@ -537,7 +538,7 @@ class TextParser {
   const std::string_view text_;
   const char* at_;
   const char* const end_;
-  const char* line_begin_ = nullptr;
+  const char* line_begin_;
   std::string wrong_;
   bool ended_ = false;    // "# EOF" was read
   bool stopped_ = false;  // by the sink

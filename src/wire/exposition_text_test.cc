@@ -176,6 +176,7 @@ TEST(ExpositionText, ReadsOpenMetrics) {
 TEST(ExpositionText, OpenMetricsMustEnd) {
   EXPECT_EQ(open_metrics("up 1\n"),
             (Lines{"__name__=up 1", "error: line 1: the text ends without # EOF"}));
+  EXPECT_EQ(open_metrics(""), (Lines{"error: line 1: the text ends without # EOF"}));
   EXPECT_EQ(open_metrics("# EOF"), Lines{});
   EXPECT_EQ(open_metrics("up 1\n# EOF\nup 2\n"),
             (Lines{"__name__=up 1", "error: line 2: something follows # EOF"}));

@@ -146,7 +146,7 @@ void read_native(ProtoReader& reader, Histogram& out, BucketReader& positive,
       if (fixed) return reader.skip();
       return reader.repeated([&](ProtoReader& element) {
         BucketReader& side = reader.field() == 10 ? negative : positive;
-        out.counted &= side.delta(element.sint64());
+        out.counted &= side.delta(element.sint64(), element);
       });
     case 11:
     case 14:
@@ -154,7 +154,7 @@ void read_native(ProtoReader& reader, Histogram& out, BucketReader& positive,
       fractional = true;
       return reader.repeated([&](ProtoReader& element) {
         BucketReader& side = reader.field() == 11 ? negative : positive;
-        side.buckets.push_back(element.float64());
+        side.absolute(element.float64(), element);
       });
     default: reader.skip();
   }

@@ -99,55 +99,72 @@ void BucketReader::span(std::string_view message, ProtoReader& outer) {
       reader.skip();
     }
   }
-  if (!reader.ok()) outer.fail();
+  if (!reader.ok() || spans.size() >= kHistogramPartsMax) outer.fail();
   spans.push_back(span);
 }
 
-bool BucketReader::delta(int64_t difference) {
+void BucketReader::absolute(double value, ProtoReader& element) {
+  if (buckets.size() >= kHistogramPartsMax) element.fail();
+  buckets.push_back(value);
+}
+
+bool BucketReader::delta(int64_t difference, ProtoReader& element) {
   int64_t next = 0;
   const bool good = !__builtin_add_overflow(count, difference, &next) && next >= 0 &&
                     next < static_cast<int64_t>(kWholeMax);
   count = good ? next : 0;
-  buckets.push_back(static_cast<double>(count));
+  absolute(static_cast<double>(count), element);
   return good;
 }
 
 namespace {
 
+// What has been seen of the counts: a message may mix whole ones and fractions, and
+// is then one of fractions.
+struct Counts {
+  bool good = true;  // none negative or too large
+  bool fractional = false;
+};
+
 // Reads one field of buckets; `base` is the spans' field, deltas and counts follow.
-bool read_buckets(ProtoReader& reader, uint32_t base, BucketReader& into, bool& good) {
+bool read_buckets(ProtoReader& reader, uint32_t base, BucketReader& into, Counts& counts) {
   if (reader.is(base, ProtoType::kBytes)) {
     into.span(reader.bytes(), reader);
     return true;
   }
   if (reader.field() == base + 1 && reader.type() != ProtoType::kFixed64) {
-    reader.repeated([&](ProtoReader& element) { good &= into.delta(element.sint64()); });
+    reader.repeated(
+        [&](ProtoReader& element) { counts.good &= into.delta(element.sint64(), element); });
     return true;
   }
   if (reader.field() == base + 2 && reader.type() != ProtoType::kVarint) {
-    reader.repeated([&](ProtoReader& element) { into.buckets.push_back(element.float64()); });
+    counts.fractional = true;
+    reader.repeated([&](ProtoReader& element) { into.absolute(element.float64(), element); });
     return true;
   }
   return false;
 }
 
-bool read_scalar(ProtoReader& reader, model::HistogramSample& out, bool& good) {
+bool read_scalar(ProtoReader& reader, model::HistogramSample& out, Counts& counts) {
   NativeHistogram& histogram = out.histogram;
   const bool varint = reader.type() == ProtoType::kVarint;
   const bool fixed = reader.type() == ProtoType::kFixed64;
   const auto whole = [&](uint64_t count) {
-    good &= count < static_cast<uint64_t>(kWholeMax);
-    histogram.whole = true;
+    counts.good &= count < static_cast<uint64_t>(kWholeMax);
     return static_cast<double>(count);
+  };
+  const auto fraction = [&](double count) {
+    counts.fractional = true;
+    return count;
   };
   switch (reader.field()) {
     case 1: return varint && (histogram.count = whole(reader.varint()), true);
-    case 2: return fixed && (histogram.count = reader.float64(), true);
+    case 2: return fixed && (histogram.count = fraction(reader.float64()), true);
     case 3: return fixed && (histogram.sum = reader.float64(), true);
     case 4: return varint && (histogram.schema = reader.sint32(), true);
     case 5: return fixed && (histogram.zero_threshold = reader.float64(), true);
     case 6: return varint && (histogram.zero_count = whole(reader.varint()), true);
-    case 7: return fixed && (histogram.zero_count = reader.float64(), true);
+    case 7: return fixed && (histogram.zero_count = fraction(reader.float64()), true);
     case 14:
       if (!varint) return false;
       if (const uint64_t hint = reader.varint(); hint <= 3) {
@@ -157,7 +174,10 @@ bool read_scalar(ProtoReader& reader, model::HistogramSample& out, bool& good) {
     case 15: return varint && (out.time_ms = reader.int64(), true);
     case 16:
       if (varint) return false;
-      reader.repeated([&](ProtoReader& bound) { histogram.bounds.push_back(bound.float64()); });
+      reader.repeated([&](ProtoReader& bound) {
+        if (histogram.bounds.size() >= kHistogramPartsMax) bound.fail();
+        histogram.bounds.push_back(bound.float64());
+      });
       return true;
     case 17: return varint && (out.start_ms = reader.int64(), true);
     default: return false;
@@ -172,17 +192,18 @@ HistogramRead read_histogram(std::string_view message, model::HistogramSample& o
   out.time_ms = out.start_ms = 0;
   BucketReader negative{out.histogram.negative_spans, out.histogram.negative_buckets};
   BucketReader positive{out.histogram.positive_spans, out.histogram.positive_buckets};
-  bool good = true;
+  Counts counts;
   ProtoReader reader(message);
   while (reader.next()) {
-    if (!read_buckets(reader, 8, negative, good) && !read_buckets(reader, 11, positive, good) &&
-        !read_scalar(reader, out, good)) {
+    if (!read_buckets(reader, 8, negative, counts) && !read_buckets(reader, 11, positive, counts) &&
+        !read_scalar(reader, out, counts)) {
       reader.skip();
     }
   }
   if (!reader.ok()) return HistogramRead::kMalformed;
+  out.histogram.whole = !counts.fractional;
   why = check_histogram(out.histogram);
-  if (why.empty() && !good && !model::is_stale(out.histogram.sum)) {
+  if (why.empty() && !counts.good && !model::is_stale(out.histogram.sum)) {
     why = "a count is negative, or 2^53 or more";
   }
   return why.empty() ? HistogramRead::kGood : HistogramRead::kInvalid;

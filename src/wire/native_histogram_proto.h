@@ -10,6 +10,10 @@
 
 namespace gatehouse::wire {
 
+// Buckets, spans or bounds of one histogram. Client libraries keep 160 buckets; a byte
+// of a message can ask for eight of memory, so there is an end.
+inline constexpr size_t kHistogramPartsMax = 65'536;
+
 // What is wrong with a histogram, or "": spans and buckets that do not belong
 // together, counts that contradict each other (Prometheus's Histogram.Validate).
 std::string_view check_histogram(const model::NativeHistogram& histogram);
@@ -26,7 +30,8 @@ struct BucketReader {
 
   void span(std::string_view message, ProtoReader& outer);
   // False where a count would be negative, or cannot be told from its neighbour.
-  bool delta(int64_t difference);
+  bool delta(int64_t difference, ProtoReader& element);
+  void absolute(double value, ProtoReader& element);
 };
 
 enum class HistogramRead { kGood, kInvalid, kMalformed };

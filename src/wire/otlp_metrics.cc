@@ -33,6 +33,8 @@ namespace {
 // Of one message. Ten times what SDKs allow by default (128).
 constexpr size_t kAttributesMax = 1280;
 constexpr size_t kExemplarsMax = 1024;
+// Buckets, bounds or quantiles of a point; SDKs keep 160. A byte can ask for eight.
+constexpr size_t kPartsMax = 65'536;
 
 Status malformed() {
   return invalid_argument("the request is not an OTLP ExportMetricsServiceRequest message");
@@ -199,6 +201,14 @@ class Decoder {
     return reader.ok();
   }
 
+  template <typename T, typename Take>
+  static void append(ProtoReader& reader, std::vector<T>& into, Take&& take) {
+    reader.repeated([&](ProtoReader& one) {
+      if (into.size() >= kPartsMax) one.fail();
+      into.push_back(take(one));
+    });
+  }
+
   void flags(ProtoReader& reader) { point_.no_recorded_value = (reader.varint() & 1) != 0; }
 
   void number(ProtoReader& reader) {
@@ -232,9 +242,9 @@ class Decoder {
     if (reader.is(9, ProtoType::kBytes)) {
       attribute(reader.bytes(), point_.attributes, texts_, reader);
     } else if (reader.field() == 6 && reader.type() != ProtoType::kVarint) {
-      reader.repeated([&](ProtoReader& one) { point_.bucket_counts.push_back(one.fixed64()); });
+      append(reader, point_.bucket_counts, [](ProtoReader& one) { return one.fixed64(); });
     } else if (reader.field() == 7 && reader.type() != ProtoType::kVarint) {
-      reader.repeated([&](ProtoReader& one) { point_.bounds.push_back(one.float64()); });
+      append(reader, point_.bounds, [](ProtoReader& one) { return one.float64(); });
     } else if (reader.is(8, ProtoType::kBytes)) {
       exemplar(reader.bytes(), reader);
     } else if (reader.is(10, ProtoType::kVarint)) {
@@ -272,7 +282,7 @@ class Decoder {
       if (reader.is(1, ProtoType::kVarint)) {
         into.offset = reader.sint32();
       } else if (reader.field() == 2 && reader.type() != ProtoType::kFixed64) {
-        reader.repeated([&](ProtoReader& one) { into.counts.push_back(one.varint()); });
+        append(reader, into.counts, [](ProtoReader& one) { return one.varint(); });
       } else {
         reader.skip();
       }
@@ -295,7 +305,7 @@ class Decoder {
           inner.skip();
         }
       }
-      if (!inner.ok()) reader.fail();
+      if (!inner.ok() || point_.quantiles.size() > kPartsMax) reader.fail();
     } else if (reader.is(8, ProtoType::kVarint)) {
       flags(reader);
     } else {

@@ -1,5 +1,5 @@
 // OpenTelemetry metrics as they are exported: ExportMetricsServiceRequest in
-// protobuf or in JSON, given point by point to one sink
+// protobuf (or in JSON: otlp_metrics_json.h), given point by point to one sink
 // (opentelemetry-proto, collector/metrics/v1 and metrics/v1; OTLP 1.x, "JSON
 // Protobuf Encoding"). Nothing of the request is held beyond the point at hand.
 #pragma once
@@ -93,7 +93,6 @@ class OtlpMetricSink {
 
 // kInvalidArgument: not the message. Any other error is the sink's.
 Status decode_otlp_metrics(std::string_view protobuf, OtlpMetricSink& sink);
-Status decode_otlp_metrics_json(std::string_view json, OtlpMetricSink& sink);
 
 // ExportMetricsServiceResponse; with a partial success where points were rejected.
 std::string otlp_metrics_response(uint64_t rejected_points, std::string_view message);

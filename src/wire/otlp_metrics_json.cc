@@ -1,5 +1,5 @@
-// The JSON side of otlp_metrics.h: lowerCamelCase names, 64-bit integers as strings
-// or numbers, ids in hexadecimal, unknown members passed over.
+#include "wire/otlp_metrics_json.h"
+
 #include <bit>
 #include <cmath>
 
@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "wire/float_text.h"
 #include "wire/json.h"
-#include "wire/otlp_metrics.h"
 #include "wire/otlp_value.h"
 #include "wire/text_arena.h"
 

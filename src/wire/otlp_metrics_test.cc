@@ -7,6 +7,7 @@
 
 #include "wire/corpora_for_test.h"
 #include "wire/delta_accumulator.h"
+#include "wire/otlp_metrics_json.h"
 #include "wire/otlp_translate.h"
 #include "wire/protobuf.h"
 #include "wire/scraped_for_test.h"

@@ -133,10 +133,11 @@ class ProtoReader {
 class ProtoWriter {
  public:
   explicit ProtoWriter(std::string& out) : out_(out) {}
+  std::string& out() { return out_; }
 
   void varint_always(uint32_t field, uint64_t value) {
     tag(field, ProtoType::kVarint);
-    put_varint(out_, value);
+    put(value);
   }
   void varint(uint32_t field, uint64_t value) {
     if (value != 0) varint_always(field, value);
@@ -160,7 +161,7 @@ class ProtoWriter {
   }
   void bytes_always(uint32_t field, std::string_view value) {
     tag(field, ProtoType::kBytes);
-    put_varint(out_, value.size());
+    put(value.size());
     out_ += value;
   }
   template <typename Fill>
@@ -182,8 +183,8 @@ class ProtoWriter {
     out_.replace(begin, 1, digits, count);
   }
   // An element of a packed field, within message().
-  void packed_varint(uint64_t value) { put_varint(out_, value); }
-  void packed_sint64(int64_t value) { put_varint(out_, zigzag(value)); }
+  void packed_varint(uint64_t value) { put(value); }
+  void packed_sint64(int64_t value) { put(zigzag(value)); }
   void packed_float64(double value) { put_le(out_, std::bit_cast<uint64_t>(value)); }
 
  private:
@@ -191,7 +192,14 @@ class ProtoWriter {
     return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
   }
   void tag(uint32_t field, ProtoType type) {
-    put_varint(out_, uint64_t{field} << 3 | static_cast<uint64_t>(type));
+    put(uint64_t{field} << 3 | static_cast<uint64_t>(type));
+  }
+  void put(uint64_t value) {
+    if (value < 0x80) {
+      out_.push_back(static_cast<char>(value));
+    } else {
+      put_varint(out_, value);
+    }
   }
 
   std::string& out_;

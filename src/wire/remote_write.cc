@@ -159,8 +159,17 @@ inline bool RemoteWriteDecoder::label_v1(std::string_view message) {
 }
 
 bool RemoteWriteDecoder::series_v1(std::string_view message) {
-  ProtoReader reader(message);
-  const char* labels_end = message.data();
+  // Labels come first, and nearly all are of the common shape: a loop for those.
+  const char* at = message.data();
+  const char* const end = at + message.size();
+  LabelView label;
+  while (end - at >= 2 && at[0] == 0x0a && at[1] >= 0 && at[1] <= end - at - 2 &&
+         quick_label({at + 2, static_cast<size_t>(at[1])}, label)) {
+    add_label(label, order_key(label.name, request_end_));
+    at += 2 + at[1];
+  }
+  const char* labels_end = at;
+  ProtoReader reader({at, static_cast<size_t>(end - at)});
   while (reader.next()) {
     if (reader.type() != ProtoType::kBytes) {
       reader.skip();
@@ -202,7 +211,14 @@ bool RemoteWriteDecoder::sample(std::string_view message, bool with_start) {
     }
   }
   samples_.push_back(sample);
-  return reader.ok();
+  return reader.ok() && !overfull(samples_.size() * sizeof sample);
+}
+
+// Within a series, arenas are watched one by one; between them, all together.
+inline bool RemoteWriteDecoder::overfull(size_t bytes) {
+  if (bytes <= limits_.memory_bytes) return false;
+  extra_bytes_ = limits_.memory_bytes + 1;
+  return true;
 }
 
 bool RemoteWriteDecoder::histogram(std::string_view message) {
@@ -326,6 +342,7 @@ bool RemoteWriteDecoder::labels_v2(ProtoReader& reader) {
   uint32_t name = UINT32_MAX;
   reader.repeated([&](ProtoReader& element) {
     const uint32_t symbol = element.uint32();
+    if (overfull(labels_.size() * sizeof(LabelView))) return;
     if (symbol >= symbols_.size()) {
       wrong_ = "a label's symbol is not in the table";
       return;

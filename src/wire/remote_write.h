@@ -35,7 +35,8 @@ std::string_view content_type(RemoteWriteVersion version);
 struct RemoteWriteLimits {
   LabelLimits labels;
   // What arenas hold for one request. Two bytes of a message can ask for forty of
-  // memory; an honest request of 32 MiB asks for some 150 MiB.
+  // memory. Agents send some thousand series at once, 500 bytes each in memory; this
+  // is room for half a million.
   size_t memory_bytes = 256 << 20;
 };
 
@@ -86,6 +87,7 @@ class RemoteWriteDecoder {
   void reset(std::string_view request);
   bool decode_v1(std::string_view request);
   bool series_v1(std::string_view message);
+  bool overfull(size_t bytes);
   bool label_v1(std::string_view message);
   bool decode_v2(std::string_view request);
   bool series_v2(std::string_view message);
@@ -129,25 +131,6 @@ class RemoteWriteDecoder {
   bool ascii_ = false;  // all of its labels are known to be
   bool long_ = false;   // one may be longer than it may
   bool named_ = false;
-};
-
-// Appends the message to `out` (not compressed). Everything of `metadata` follows
-// the series. Series' own metadata is not written: version 1 has no place for it.
-void encode_remote_write_v1(std::span<const model::SeriesAppend> series,
-                            std::span<const FamilyMetadata> metadata, std::string& out);
-
-// Version 2. The table of symbols is kept from call to call, its memory alone.
-class RemoteWriteV2Encoder {
- public:
-  void encode(std::span<const model::SeriesAppend> series, std::string& out);
-
- private:
-  uint32_t symbol(std::string_view text);
-  void write_series(ProtoWriter& writer, const model::SeriesAppend& series);
-
-  std::unordered_map<std::string_view, uint32_t> index_;
-  std::vector<std::string_view> symbols_;
-  std::string body_;
 };
 
 }  // namespace gatehouse::wire

@@ -1,6 +1,8 @@
-// The writing side of remote_write.h.
+#include "wire/remote_write_encode.h"
+
+#include <cstring>
+
 #include "wire/native_histogram_proto.h"
-#include "wire/remote_write.h"
 
 namespace gatehouse::wire {
 
@@ -8,7 +10,32 @@ namespace {
 
 using model::SeriesAppend;
 
+// Most labels are short: then all lengths are bytes, and one copy into the message
+// takes the place of eight.
+bool write_short_label(std::string& out, std::string_view name, std::string_view value) {
+  constexpr size_t kShort = 123;  // with two tags and two lengths, less than 128
+  if (name.empty() || value.empty() || name.size() + value.size() > kShort) return false;
+  char bytes[kShort + 6];
+  char* at = bytes;
+  const auto head = [&](char tag, size_t length) {
+    *at++ = tag;
+    *at++ = static_cast<char>(length);
+  };
+  const auto text = [&](std::string_view from) {
+    std::memcpy(at, from.data(), from.size());
+    at += from.size();
+  };
+  head(0x0a, name.size() + value.size() + 4);
+  head(0x0a, name.size());
+  text(name);
+  head(0x12, value.size());
+  text(value);
+  out.append(bytes, at);
+  return true;
+}
+
 void write_label(ProtoWriter& writer, std::string_view name, std::string_view value) {
+  if (write_short_label(writer.out(), name, value)) return;
   writer.message(1, [&](ProtoWriter& label) {
     label.bytes(1, name);
     label.bytes(2, value);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <string>
 
+#include "wire/remote_write_encode.h"
+
 namespace gatehouse::wire {
 namespace {
 
@@ -272,6 +274,31 @@ TEST(RemoteWrite, LeavesOutHistogramsThatContradictThemselves) {
   EXPECT_EQ(invalid([](H&, H& c) { c.bounds = {1, 1}; }), 1u);
   EXPECT_EQ(invalid([](H&, H& c) { c.bounds = {1}; }), 1u);
   EXPECT_EQ(invalid([](H&, H& c) { c.zero_count = 1; }), 1u);
+}
+
+// A whole zero count beside fractional ones: all are fractions then.
+TEST(RemoteWrite, HistogramsThatMixCountsAreFractional) {
+  std::string histogram;
+  ProtoWriter writer(histogram);
+  writer.float64(2, 2.25);
+  writer.varint(6, 7);
+  writer.float64(7, 0.5);
+  writer.message(11, [](ProtoWriter& span) { span.varint(2, 1); });
+  writer.message(13, [](ProtoWriter& counts) { counts.packed_float64(1.75); });
+  RemoteWriteDecoder decoder;
+  const std::string request = message(1, kName + message(4, histogram));
+  const auto decoded = decoder.decode(RemoteWriteVersion::kV1, request);
+  ASSERT_TRUE(decoded.ok());
+  ASSERT_EQ(decoded->histograms, 1u) << decoded->first_invalid;
+  EXPECT_FALSE(decoded->series[0].histograms[0].histogram.whole);
+  EXPECT_EQ(decoded->series[0].histograms[0].histogram.zero_count, 0.5);
+}
+
+TEST(RemoteWrite, BoundsTheBucketsOfAHistogram) {
+  RemoteWriteDecoder decoder;
+  const std::string request =
+      message(1, kName + message(4, message(12, std::string(100'000, '\0'))));
+  EXPECT_FALSE(decoder.decode(RemoteWriteVersion::kV1, request).ok());
 }
 
 TEST(RemoteWrite, ContentTypes) {

@@ -6,6 +6,7 @@
 #include "store/metric_store.h"
 #include "wire/delta_accumulator.h"
 #include "wire/gzip.h"
+#include "wire/otlp_metrics_json.h"
 #include "wire/otlp_translate.h"
 
 namespace gatehouse::api {

@@ -128,83 +128,102 @@ void Gpus::collect(SampleSink& sink) {
   for (auto& device : devices_) collect_device(*device, sink);
 }
 
-void Gpus::collect_device(Device& device, SampleSink& sink) {
-  const std::array<model::LabelView, 7> labels = {{{"DCGM_FI_DRIVER_VERSION", driver_},
-                                                   {"Hostname", host_},
-                                                   {"UUID", device.uuid},
-                                                   {"device", device.device},
-                                                   {"gpu", device.index},
-                                                   {"modelName", device.model},
-                                                   {"pci_bus_id", device.bus}}};
-  const auto gauge = [&](std::string_view name, std::string_view help, double value) {
+// One device's metrics, part by part; what the driver does not have is left out.
+struct Gpus::Reading {
+  const Nvml& nvml;
+  const Device& device;
+  SampleSink& sink;
+  std::array<model::LabelView, 7> labels;
+
+  void gauge(std::string_view name, std::string_view help, double value) const {
     sink.add({name, model::SampleType::kGauge, help}, labels, value);
-  };
-  const auto counter = [&](std::string_view name, std::string_view help, double value) {
+  }
+  void counter(std::string_view name, std::string_view help, double value) const {
     sink.add({name, model::SampleType::kCounter, help}, labels, value);
-  };
-  const auto number = [&](auto function, std::string_view name, std::string_view help,
-                          double factor = 1) {
+  }
+  template <typename Function>
+  void number(Function function, std::string_view name, std::string_view help,
+              double factor = 1) const {
     unsigned value = 0;
     if (function != nullptr && function(device.handle, &value) == 0) {
       gauge(name, help, value * factor);
     }
-  };
+  }
+
+  void load() const;
+  void memory() const;
+  void power_and_clocks() const;
+  void violations() const;
+  void ecc() const;
+  void pages() const;
+  void fields() const;
+};
+
+void Gpus::Reading::load() const {
   NvmlUtilization busy{};
-  if (nvml_->utilization != nullptr && nvml_->utilization(device.handle, &busy) == 0) {
+  if (nvml.utilization != nullptr && nvml.utilization(device.handle, &busy) == 0) {
     gauge("DCGM_FI_DEV_GPU_UTIL", "GPU utilization (in %).", busy.gpu);
     gauge("DCGM_FI_DEV_MEM_COPY_UTIL", "Memory utilization (in %).", busy.memory);
   }
   unsigned value = 0, period = 0;
-  if (nvml_->encoder != nullptr && nvml_->encoder(device.handle, &value, &period) == 0) {
+  if (nvml.encoder != nullptr && nvml.encoder(device.handle, &value, &period) == 0) {
     gauge("DCGM_FI_DEV_ENC_UTIL", "Encoder utilization (in %).", value);
   }
-  if (nvml_->decoder != nullptr && nvml_->decoder(device.handle, &value, &period) == 0) {
+  if (nvml.decoder != nullptr && nvml.decoder(device.handle, &value, &period) == 0) {
     gauge("DCGM_FI_DEV_DEC_UTIL", "Decoder utilization (in %).", value);
   }
+}
+
+void Gpus::Reading::memory() const {
   constexpr double kMiB = 1 << 20;
   NvmlMemoryV2 room{};
   room.version = kNvmlMemoryV2;
   NvmlMemory old{};
-  if (nvml_->memory_v2 != nullptr && nvml_->memory_v2(device.handle, &room) == 0) {
+  if (nvml.memory_v2 != nullptr && nvml.memory_v2(device.handle, &room) == 0) {
     gauge("DCGM_FI_DEV_FB_RESERVED", "Framebuffer memory reserved (in MiB).",
           static_cast<double>(room.reserved) / kMiB);
-  } else if (nvml_->memory != nullptr && nvml_->memory(device.handle, &old) == 0) {
+  } else if (nvml.memory != nullptr && nvml.memory(device.handle, &old) == 0) {
     room.total = old.total;
     room.free = old.free;
     room.used = old.used;
   }
-  if (room.total > 0) {
-    gauge("DCGM_FI_DEV_FB_TOTAL", "Framebuffer memory total (in MiB).",
-          static_cast<double>(room.total) / kMiB);
-    gauge("DCGM_FI_DEV_FB_FREE", "Framebuffer memory free (in MiB).",
-          static_cast<double>(room.free) / kMiB);
-    gauge("DCGM_FI_DEV_FB_USED", "Framebuffer memory used (in MiB).",
-          static_cast<double>(room.used) / kMiB);
-  }
-  if (nvml_->temperature != nullptr && nvml_->temperature(device.handle, 0, &value) == 0) {
+  if (room.total == 0) return;
+  gauge("DCGM_FI_DEV_FB_TOTAL", "Framebuffer memory total (in MiB).",
+        static_cast<double>(room.total) / kMiB);
+  gauge("DCGM_FI_DEV_FB_FREE", "Framebuffer memory free (in MiB).",
+        static_cast<double>(room.free) / kMiB);
+  gauge("DCGM_FI_DEV_FB_USED", "Framebuffer memory used (in MiB).",
+        static_cast<double>(room.used) / kMiB);
+}
+
+void Gpus::Reading::power_and_clocks() const {
+  unsigned value = 0;
+  unsigned long long wide = 0;
+  if (nvml.temperature != nullptr && nvml.temperature(device.handle, 0, &value) == 0) {
     gauge("DCGM_FI_DEV_GPU_TEMP", "GPU temperature (in C).", value);
   }
-  number(nvml_->power, "DCGM_FI_DEV_POWER_USAGE", "Power draw (in W).", 0.001);
-  number(nvml_->power_limit, "DCGM_FI_DEV_POWER_MGMT_LIMIT", "Power limit in force (in W).", 0.001);
-  unsigned long long wide = 0;
-  if (nvml_->energy != nullptr && nvml_->energy(device.handle, &wide) == 0) {
+  number(nvml.power, "DCGM_FI_DEV_POWER_USAGE", "Power draw (in W).", 0.001);
+  number(nvml.power_limit, "DCGM_FI_DEV_POWER_MGMT_LIMIT", "Power limit in force (in W).", 0.001);
+  if (nvml.energy != nullptr && nvml.energy(device.handle, &wide) == 0) {
     counter("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "Total energy consumption since boot (in mJ).",
             static_cast<double>(wide));
   }
-  if (nvml_->clock != nullptr && nvml_->clock(device.handle, 1, &value) == 0) {
+  if (nvml.clock != nullptr && nvml.clock(device.handle, 1, &value) == 0) {
     gauge("DCGM_FI_DEV_SM_CLOCK", "SM clock frequency (in MHz).", value);
   }
-  if (nvml_->clock != nullptr && nvml_->clock(device.handle, 2, &value) == 0) {
+  if (nvml.clock != nullptr && nvml.clock(device.handle, 2, &value) == 0) {
     gauge("DCGM_FI_DEV_MEM_CLOCK", "Memory clock frequency (in MHz).", value);
   }
-  number(nvml_->fan, "DCGM_FI_DEV_FAN_SPEED", "Fan speed (in %).");
-  number(nvml_->state, "DCGM_FI_DEV_PSTATE", "Performance state (0 is the highest).");
-  if (nvml_->throttle != nullptr && nvml_->throttle(device.handle, &wide) == 0) {
+  number(nvml.fan, "DCGM_FI_DEV_FAN_SPEED", "Fan speed (in %).");
+  number(nvml.state, "DCGM_FI_DEV_PSTATE", "Performance state (0 is the highest).");
+  if (nvml.throttle != nullptr && nvml.throttle(device.handle, &wide) == 0) {
     gauge("DCGM_FI_DEV_CLOCK_THROTTLE_REASONS", "Bits that say why the clocks are held down.",
           static_cast<double>(wide));
   }
   gauge("DCGM_FI_DEV_XID_ERRORS", "Value of the last XID error encountered.", device.last_xid);
+}
 
+void Gpus::Reading::violations() const {
   struct Violation {
     unsigned policy;  // nvmlPerfPolicyType_t
     const char* name;
@@ -223,13 +242,15 @@ void Gpus::collect_device(Device& device, SampleSink& sink) {
        "Throttling duration due to reliability constraints (in ns)."}};
   for (const Violation& source : kViolations) {
     NvmlViolation times{};
-    if (nvml_->violation == nullptr ||
-        nvml_->violation(device.handle, source.policy, &times) != 0) {
+    if (nvml.violation == nullptr || nvml.violation(device.handle, source.policy, &times) != 0) {
       continue;
     }
     counter(source.name, source.help, static_cast<double>(times.violation_time));
   }
+}
 
+void Gpus::Reading::ecc() const {
+  unsigned long long wide = 0;
   struct Ecc {
     unsigned type, scope;  // corrected 0, uncorrected 1; volatile 0, aggregate 1
     const char* name;
@@ -241,33 +262,36 @@ void Gpus::collect_device(Device& device, SampleSink& sink) {
       {0, 1, "DCGM_FI_DEV_ECC_SBE_AGG_TOTAL", "Total number of single-bit persistent ECC errors."},
       {1, 1, "DCGM_FI_DEV_ECC_DBE_AGG_TOTAL", "Total number of double-bit persistent ECC errors."}};
   for (const Ecc& source : kEcc) {
-    if (nvml_->ecc == nullptr || nvml_->ecc(device.handle, source.type, source.scope, &wide) != 0) {
+    if (nvml.ecc == nullptr || nvml.ecc(device.handle, source.type, source.scope, &wide) != 0) {
       continue;
     }
     counter(source.name, source.help, static_cast<double>(wide));
   }
+}
 
-  if (nvml_->pcie_replay != nullptr && nvml_->pcie_replay(device.handle, &value) == 0) {
+void Gpus::Reading::pages() const {
+  unsigned value = 0;
+  if (nvml.pcie_replay != nullptr && nvml.pcie_replay(device.handle, &value) == 0) {
     counter("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "Total number of PCIe retries.", value);
   }
-  number(nvml_->pcie_generation, "DCGM_FI_DEV_PCIE_LINK_GEN", "PCIe generation in use.");
-  number(nvml_->pcie_width, "DCGM_FI_DEV_PCIE_LINK_WIDTH", "PCIe lanes in use.");
+  number(nvml.pcie_generation, "DCGM_FI_DEV_PCIE_LINK_GEN", "PCIe generation in use.");
+  number(nvml.pcie_width, "DCGM_FI_DEV_PCIE_LINK_WIDTH", "PCIe lanes in use.");
 
   const auto retired = [&](unsigned cause, std::string_view name, std::string_view help) {
     unsigned pages = 0;  // asking with room for none gives the count
-    if (nvml_->retired == nullptr) return;
-    const NvmlReturn outcome = nvml_->retired(device.handle, cause, &pages, nullptr);
+    if (nvml.retired == nullptr) return;
+    const NvmlReturn outcome = nvml.retired(device.handle, cause, &pages, nullptr);
     constexpr NvmlReturn kInsufficientSize = 7;
     if (outcome == 0 || outcome == kInsufficientSize) counter(name, help, pages);
   };
   retired(0, "DCGM_FI_DEV_RETIRED_SBE", "Total number of retired pages due to single-bit errors.");
   retired(1, "DCGM_FI_DEV_RETIRED_DBE", "Total number of retired pages due to double-bit errors.");
-  if (nvml_->retired_pending != nullptr && nvml_->retired_pending(device.handle, &value) == 0) {
+  if (nvml.retired_pending != nullptr && nvml.retired_pending(device.handle, &value) == 0) {
     counter("DCGM_FI_DEV_RETIRED_PENDING", "Total number of pages pending retirement.", value);
   }
   unsigned corrected = 0, uncorrected = 0, pending = 0, failed = 0;
-  if (nvml_->remapped != nullptr &&
-      nvml_->remapped(device.handle, &corrected, &uncorrected, &pending, &failed) == 0) {
+  if (nvml.remapped != nullptr &&
+      nvml.remapped(device.handle, &corrected, &uncorrected, &pending, &failed) == 0) {
     counter("DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS",
             "Number of remapped rows for correctable errors", corrected);
     counter("DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS",
@@ -275,22 +299,24 @@ void Gpus::collect_device(Device& device, SampleSink& sink) {
     gauge("DCGM_FI_DEV_ROW_REMAP_PENDING", "Whether remapping of rows is pending", pending);
     gauge("DCGM_FI_DEV_ROW_REMAP_FAILURE", "Whether remapping of rows has failed", failed);
   }
+}
 
-  std::array<NvmlField, 7> fields{};
+void Gpus::Reading::fields() const {
+  std::array<NvmlField, 7> asked{};
   constexpr std::array<unsigned, 7> kIds = {
       kFieldMemoryTemp,     kFieldNvlinkFlit, kFieldNvlinkData, kFieldNvlinkReplay,
       kFieldNvlinkRecovery, kFieldNvlinkTx,   kFieldNvlinkRx};
-  for (size_t i = 0; i < fields.size(); ++i) {
-    fields[i].field_id = kIds[i];
-    fields[i].outcome = -1;
-    if (kIds[i] == kFieldNvlinkTx || kIds[i] == kFieldNvlinkRx) fields[i].scope_id = kAllLinks;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    asked[i].field_id = kIds[i];
+    asked[i].outcome = -1;
+    if (kIds[i] == kFieldNvlinkTx || kIds[i] == kFieldNvlinkRx) asked[i].scope_id = kAllLinks;
   }
-  if (nvml_->fields == nullptr ||
-      nvml_->fields(device.handle, static_cast<int>(fields.size()), fields.data()) != 0) {
+  if (nvml.fields == nullptr ||
+      nvml.fields(device.handle, static_cast<int>(asked.size()), asked.data()) != 0) {
     return;
   }
-  const auto good = [&](size_t i) { return fields[i].outcome == 0; };
-  if (good(0)) gauge("DCGM_FI_DEV_MEMORY_TEMP", "Memory temperature (in C).", value_of(fields[0]));
+  const auto good = [&](size_t i) { return asked[i].outcome == 0; };
+  if (good(0)) gauge("DCGM_FI_DEV_MEMORY_TEMP", "Memory temperature (in C).", value_of(asked[0]));
   static constexpr std::array<std::pair<const char*, const char*>, 4> kNvlink = {{
       {"DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL",
        "Total number of NVLink flow-control CRC errors."},
@@ -299,13 +325,33 @@ void Gpus::collect_device(Device& device, SampleSink& sink) {
       {"DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL", "Total number of NVLink recovery errors."},
   }};
   for (size_t i = 0; i < kNvlink.size(); ++i) {
-    if (good(i + 1)) counter(kNvlink[i].first, kNvlink[i].second, value_of(fields[i + 1]));
+    if (good(i + 1)) counter(kNvlink[i].first, kNvlink[i].second, value_of(asked[i + 1]));
   }
   if (good(5) && good(6)) {
     counter("DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
             "Total number of NVLink bandwidth counters for all lanes.",
-            value_of(fields[5]) + value_of(fields[6]));
+            value_of(asked[5]) + value_of(asked[6]));
   }
+}
+
+void Gpus::collect_device(Device& device, SampleSink& sink) {
+  const Reading reading{*nvml_,
+                        device,
+                        sink,
+                        {{{"DCGM_FI_DRIVER_VERSION", driver_},
+                          {"Hostname", host_},
+                          {"UUID", device.uuid},
+                          {"device", device.device},
+                          {"gpu", device.index},
+                          {"modelName", device.model},
+                          {"pci_bus_id", device.bus}}}};
+  reading.load();
+  reading.memory();
+  reading.power_and_clocks();
+  reading.violations();
+  reading.ecc();
+  reading.pages();
+  reading.fields();
 }
 
 }  // namespace gatehouse::collect

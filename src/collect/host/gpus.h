@@ -30,6 +30,7 @@ class Gpus {
 
  private:
   struct Device;
+  struct Reading;
   bool ready();
   bool open();
   void close();

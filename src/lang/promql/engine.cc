@@ -16,20 +16,15 @@ Status drop_names(Evaluation& evaluation, BlockPtr& block) {
     const SeriesName name = block->name(i);
     if (!name.drop_name) continue;
     any = true;
-    std::vector<LabelView> kept;
-    for (const LabelView& label : name.labels) {
-      if (!is_schema_label(label.name)) kept.push_back(label);
-    }
-    block->set_name(i, {evaluation.arena().keep(kept), false});
+    block->set_name(i, {evaluation.without_schema_labels(name.labels), false});
   }
   RETURN_IF_ERROR(evaluation.arena().status());
   return any ? evaluation.merge_equal_names(block) : Status();
 }
 
 void sort_by_labels(std::vector<ResultSeries>& series) {
-  std::sort(series.begin(), series.end(), [](const ResultSeries& a, const ResultSeries& b) {
-    return a.labels < b.labels;
-  });
+  std::sort(series.begin(), series.end(),
+            [](const ResultSeries& a, const ResultSeries& b) { return a.labels < b.labels; });
 }
 
 Status charge_points(Evaluation& evaluation, const Block& block) {
@@ -82,13 +77,7 @@ Result<std::vector<ResultSeries>> matrix_answer(Evaluation& evaluation, const Ex
         static_cast<int64_t>((worker.high[0] - worker.low[0]) * sizeof(Point))));
     ResultSeries series;
     SeriesName name = range->name(i);
-    if (name.drop_name) {
-      std::vector<LabelView> kept;
-      for (const LabelView& label : name.labels) {
-        if (!is_schema_label(label.name)) kept.push_back(label);
-      }
-      name.labels = evaluation.arena().keep(kept);
-    }
+    if (name.drop_name) name.labels = evaluation.without_schema_labels(name.labels);
     series.labels = to_labels(name.labels);
     for (uint32_t at = worker.low[0]; at < worker.high[0]; ++at) {
       series.points.push_back({samples.times_ms[at], samples.values[at],
@@ -141,8 +130,7 @@ Result<QueryValue> evaluate_range(const Expr& expr, std::string_view query, int6
                                   const model::SampleReader& reader, model::QueryContext& context,
                                   Parallel* parallel) {
   Evaluation evaluation(query, {begin_ms, end_ms, step_ms}, options, reader, context, parallel);
-  const Steps steps{begin_ms, step_ms,
-                    static_cast<size_t>((end_ms - begin_ms) / step_ms) + 1};
+  const Steps steps{begin_ms, step_ms, static_cast<size_t>((end_ms - begin_ms) / step_ms) + 1};
   QueryValue value;
   value.type = ValueType::kMatrix;
   if (expr.type == ValueType::kScalar) {

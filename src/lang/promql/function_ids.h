@@ -51,7 +51,6 @@ enum class FunctionId : uint16_t {
   kIdelta,
   kIncrease,
   kInfo,
-  kIntegral,
   kIrate,
   kLabelJoin,
   kLabelReplace,

@@ -82,7 +82,6 @@ constexpr Function kFunctions[] = {
     {"idelta", FunctionId::kIdelta, kMatrix, 0, kV, kStable},
     {"increase", FunctionId::kIncrease, kMatrix, 0, kV, kStable},
     {"info", FunctionId::kInfo, kVectorVector, 1, kV, kExperimental},
-    {"integral", FunctionId::kIntegral, kMatrixScalar, 1, kV, kExperimental},
     {"irate", FunctionId::kIrate, kMatrix, 0, kV, kStable},
     {"label_join", FunctionId::kLabelJoin, kVectorStringStringString, -1, kV, kStable},
     {"label_replace", FunctionId::kLabelReplace, kVectorStringStringStringString, 0, kV, kStable},

@@ -30,6 +30,7 @@ TEST(PromqlParser, PrintsWhatItRead) {
       {"-1e-3", "-0.001"},
       {"+Inf", "+Inf"},
       {"nAn", "NaN"},
+      {"-inf ^ a", "-Inf ^ a"},
       {"5m30s", "5m30s"},
       {"-90s", "-1m30s"},
       {"'it\\'s'", "\"it's\""},

@@ -222,7 +222,14 @@ void write(const Expr& expr, std::string& out) {
     }
     case Expr::Kind::kBinary: {
       const auto& binary = as<BinaryExpr>(expr);
-      write(*binary.left, out);
+      // "+Inf ^ x" would read as the sign of a power.
+      const bool bare = binary.op == BinaryOp::kPow && binary.left->kind == Expr::Kind::kNumber &&
+                        std::isinf(as<NumberExpr>(*binary.left).value);
+      if (bare) {
+        out += "Inf";
+      } else {
+        write(*binary.left, out);
+      }
       out += " " + operator_text(binary) + " ";
       write(*binary.right, out);
       return;

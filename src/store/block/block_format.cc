@@ -84,7 +84,7 @@ Result<Contents> parse_contents(std::string_view file) {
     return data_loss("the file is no block");
   }
   if (get_le<uint32_t>(file.data() + kBlockMagic.size()) != kBlockVersion) {
-    return data_loss("the block was written by a later version");
+    return {Status(Code::kUnimplemented, "the block was written by another version")};
   }
   const std::string_view end = file.substr(file.size() - kContentsBytes);
   const std::string_view places = end.substr(0, kSections * 20);

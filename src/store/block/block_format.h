@@ -42,7 +42,8 @@ inline constexpr size_t kContentsBytes = kSections * 20 + 4 + 8;
 
 std::string block_header();
 std::string encode_contents(const Contents& contents);
-// Checks the header too. kDataLoss: no block, or a damaged one.
+// Checks the header too. kDataLoss: no block, or a damaged one; kUnimplemented: of
+// another version.
 Result<Contents> parse_contents(std::string_view file);
 
 std::string encode_meta(const BlockMeta& meta);

@@ -16,7 +16,6 @@ namespace {
 
 constexpr uint32_t kTotal = uint32_t{1} << kModelBits;
 constexpr uint32_t kStateMin = uint32_t{1} << 16;
-constexpr int kWidths = 32;
 
 using Weights = std::array<uint64_t, kSymbols>;
 

@@ -17,7 +17,8 @@
 
 namespace gatehouse::store {
 
-inline constexpr int kModels = 96;
+inline constexpr int kWidths = 32;
+inline constexpr int kModels = 3 * kWidths;
 inline constexpr uint32_t kSymbols = 64;
 // Stands for every symbol that a model has no room for.
 inline constexpr uint8_t kEscape = kSymbols - 1;

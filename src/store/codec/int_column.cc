@@ -2,345 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cmath>
 #include <cstring>
-#include <limits>
-#include <numeric>
-#include <vector>
 
 #include "base/bytes.h"
 #include "store/codec/entropy.h"
-#include "store/codec/wrapping.h"
+#include "store/codec/int_encoder.h"
 
 namespace gatehouse::store {
 namespace {
-
-enum Prediction : uint8_t {
-  kLine = 0,          // every step is the same
-  kLevel = 1,         // near one level
-  kStep = 2,          // a step like the others
-  kLevelFilter = 3,   // near what the last two distances from the level say
-  kStepFilter = 4,    // the same of steps
-  kReferenceStep = 5  // the reference's step
-};
-constexpr uint8_t kPredictionMask = 7;
-constexpr uint8_t kOneSided = 8;     // residuals are not negative, and not zigzag
-constexpr uint8_t kFactor = 16;      // all distances from the first value are its multiples
-constexpr uint8_t kManyModels = 32;  // one a kModelSpan symbols
-
-constexpr int kFilterBits = 6;
-
-int64_t filtered(int64_t c1, int64_t u1, int64_t c2, int64_t u2) {
-  return plus(times(c1, u1), times(c2, u2)) >> kFilterBits;
-}
-
-// One way to code a column, and what is left of it then.
-struct Candidate {
-  uint8_t prediction = kStep;
-  bool one_sided = false;
-  int64_t bias = 0;
-  int8_t c1 = 0;
-  int8_t c2 = 0;
-  int low_bits = 0;
-  int model = 0;
-  double cost_bits = std::numeric_limits<double>::infinity();
-  std::vector<uint64_t> residuals;
-};
-
-int64_t median_of(std::span<const int64_t> values) {
-  std::vector<int64_t> sorted(values.begin(), values.end());
-  const auto middle = sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  return *middle;
-}
-
-double width_of(uint64_t residual) { return static_cast<double>(std::bit_width(residual)); }
-
-using Histogram = std::array<uint32_t, kSymbols>;
-
-int best_model(const Histogram& histogram, double& bits) {
-  uint32_t top = 0;
-  for (uint32_t s = 0; s < kSymbols; ++s) {
-    if (histogram[s] != 0) top = s;
-  }
-  int best = 0;
-  bits = std::numeric_limits<double>::infinity();
-  for (int id = 0; id < kModels; ++id) {
-    const Model& model = model_of(id);
-    float cost = 0;
-    for (uint32_t s = 0; s <= top; ++s) cost += static_cast<float>(histogram[s]) * model.bits[s];
-    if (static_cast<double>(cost) < bits) {
-      bits = static_cast<double>(cost);
-      best = id;
-    }
-  }
-  return best;
-}
-
-// Finds how many low bits to write as they are, and the model of the rest.
-void weigh(Candidate& candidate) {
-  const std::vector<uint64_t>& residuals = candidate.residuals;
-  double widths = 0;
-  for (const uint64_t r : residuals) widths += width_of(r);
-  const int mean = static_cast<int>(widths / static_cast<double>(residuals.size()));
-  // A symbol of about 8 to 16 tells the shape; below that all bits are noise.
-  const int first = std::max(0, mean - 4);
-  for (int low = first; low <= first + 1; ++low) {
-    Histogram histogram{};
-    double far_bits = 0;
-    for (const uint64_t r : residuals) {
-      const uint64_t symbol = r >> low;
-      ++histogram[std::min<uint64_t>(symbol, kEscape)];
-      // The model counts one byte for an escape.
-      if (symbol >= 128) far_bits += (width_of(symbol) - 1) / 7 * 8 - 8;
-    }
-    double bits = 0;
-    const int model = best_model(histogram, bits);
-    bits += far_bits + static_cast<double>(residuals.size()) * low;
-    if (bits < candidate.cost_bits) {
-      candidate.cost_bits = bits;
-      candidate.low_bits = low;
-      candidate.model = model;
-    }
-  }
-}
-
-class Encoder {
- public:
-  Encoder(std::span<const int64_t> values, std::span<const int64_t> reference)
-      : values_(values), reference_(reference) {}
-
-  bool encode(std::string& out) {
-    const size_t n = values_.size();
-    const int64_t step = n > 1 ? minus(values_[1], values_[0]) : 0;
-    bool line = true;
-    for (size_t i = 1; i < n && line; ++i) line = minus(values_[i], values_[i - 1]) == step;
-    if (line) {
-      out.push_back(kLine);
-      put_varint(out, zigzag(values_[0]));
-      put_varint(out, zigzag(step));
-      return false;
-    }
-    normalize();
-    choose();
-    write(out);
-    return best_.prediction == kReferenceStep;
-  }
-
- private:
-  // levels_[i]: the distance of value i + 1 from the first, in units of factor_;
-  // steps_[i]: from the value before it.
-  void normalize() {
-    const size_t n = values_.size();
-    levels_.resize(n - 1);
-    steps_.resize(n - 1);
-    uint64_t factor = 0;
-    for (size_t i = 1; i < n && factor != 1; ++i) {
-      int64_t distance = 0;
-      if (__builtin_sub_overflow(values_[i], values_[0], &distance)) factor = 1;
-      const auto size = static_cast<uint64_t>(distance < 0 ? minus(0, distance) : distance);
-      factor = std::gcd(factor, size);
-    }
-    factor_ = factor > INT64_MAX || factor == 0 ? 1 : static_cast<int64_t>(factor);
-    for (size_t i = 1; i < n; ++i) {
-      const int64_t distance = minus(values_[i], values_[0]);
-      levels_[i - 1] = factor_ == 1 ? distance : distance / factor_;
-      steps_[i - 1] = minus(levels_[i - 1], i == 1 ? 0 : levels_[i - 2]);
-    }
-  }
-
-  void consider(Candidate&& candidate) {
-    weigh(candidate);
-    if (candidate.cost_bits < best_.cost_bits) best_ = std::move(candidate);
-  }
-
-  // Both signs around the median, and from the least upwards.
-  void consider_plain(uint8_t prediction, std::span<const int64_t> sequence) {
-    Candidate candidate;
-    candidate.prediction = prediction;
-    candidate.bias = median_of(sequence);
-    for (const int64_t each : sequence) {
-      candidate.residuals.push_back(zigzag(minus(each, candidate.bias)));
-    }
-    const int64_t least = *std::min_element(sequence.begin(), sequence.end());
-    Candidate above;
-    // From far below, every residual would be large.
-    if (minus(candidate.bias, least) >= 0 && minus(candidate.bias, least) < 16) {
-      above.prediction = prediction;
-      above.one_sided = true;
-      above.bias = least;
-      for (const int64_t each : sequence) {
-        above.residuals.push_back(static_cast<uint64_t>(minus(each, least)));
-      }
-      consider(std::move(above));
-    }
-    consider(std::move(candidate));
-  }
-
-  // A linear filter of order two, by the autocorrelation of the sequence around
-  // its median; outliers are cut so that a counter's reset does not decide it.
-  void consider_filter(uint8_t prediction, std::span<const int64_t> sequence) {
-    const int64_t bias = median_of(sequence);
-    std::vector<double> u(sequence.size());
-    double spread = 0;
-    for (size_t i = 0; i < u.size(); ++i) {
-      u[i] = static_cast<double>(minus(sequence[i], bias));
-      spread += std::min(std::abs(u[i]), 1e15);
-    }
-    const double cut = 8 * spread / static_cast<double>(u.size());
-    for (double& each : u) each = std::clamp(each, -cut, cut);
-    double r0 = 1e-9;
-    double r1 = 0;
-    double r2 = 0;
-    for (size_t i = 2; i < u.size(); ++i) {
-      r0 += u[i] * u[i];
-      r1 += u[i] * u[i - 1];
-      r2 += u[i] * u[i - 2];
-    }
-    const double determinant = r0 * r0 - r1 * r1;
-    if (!(determinant > 0)) return;
-    const double a1 = r1 * (r0 - r2) / determinant;
-    const double a2 = (r0 * r2 - r1 * r1) / determinant;
-    // A twentieth of a bit is the least that pays for the slower decoding.
-    const double left = (r0 - a1 * r1 - a2 * r2) / r0;
-    if (!(left < 0.93) || prediction_cost(prediction, left) > best_.cost_bits) return;
-    Candidate candidate;
-    candidate.prediction = prediction;
-    candidate.bias = bias;
-    constexpr double kUnit = 1 << kFilterBits;
-    candidate.c1 = static_cast<int8_t>(std::clamp(std::round(a1 * kUnit), -127.0, 127.0));
-    candidate.c2 = static_cast<int8_t>(std::clamp(std::round(a2 * kUnit), -127.0, 127.0));
-    int64_t u1 = 0;
-    int64_t u2 = 0;
-    for (const int64_t each : sequence) {
-      const int64_t now = minus(each, bias);
-      candidate.residuals.push_back(
-          zigzag(minus(now, filtered(candidate.c1, u1, candidate.c2, u2))));
-      u2 = u1;
-      u1 = now;
-    }
-    consider(std::move(candidate));
-  }
-
-  double prediction_cost(uint8_t prediction, double left) const {
-    const double plain = prediction == kLevelFilter ? level_bits_ : step_bits_;
-    // Generous, as the distributions differ.
-    return plain +
-           (0.5 * std::log2(std::max(left, 1e-12)) - 0.1) * static_cast<double>(levels_.size());
-  }
-
-  void choose() {
-    consider_plain(kStep, steps_);
-    step_bits_ = best_.cost_bits;
-    if (reference_.size() == values_.size() && values_.size() > 2) {
-      std::vector<int64_t> off(steps_.size());
-      for (size_t i = 0; i < off.size(); ++i) {
-        const int64_t step = minus(values_[i + 1], values_[i]);
-        off[i] = minus(step, minus(reference_[i + 1], reference_[i]));
-      }
-      // A reader has two columns to decode: it has to pay.
-      const double before = best_.cost_bits;
-      Candidate kept = best_;
-      consider_plain(kReferenceStep, off);
-      if (best_.cost_bits > 0.95 * before) best_ = std::move(kept);
-    }
-    if (levels_.size() < 16) return;
-    const double before = best_.cost_bits;
-    // Levels pay for what jumps about one; a cheap look tells.
-    double level_width = 0;
-    double step_width = 0;
-    const int64_t level = median_of(levels_);
-    for (size_t i = 0; i < levels_.size(); ++i) {
-      level_width += width_of(zigzag(minus(levels_[i], level)));
-      step_width += width_of(zigzag(steps_[i]));
-    }
-    level_bits_ = step_bits_ + level_width - step_width;
-    if (level_bits_ < before) consider_plain(kLevel, levels_);
-    consider_filter(kLevelFilter, levels_);
-    consider_filter(kStepFilter, steps_);
-  }
-
-  void write(std::string& out) {
-    const bool factor = best_.prediction != kReferenceStep && factor_ != 1;
-    const size_t count = best_.residuals.size();
-    std::vector<uint8_t> models = models_of();
-    uint8_t kind = best_.prediction;
-    if (best_.one_sided) kind |= kOneSided;
-    if (factor) kind |= kFactor;
-    if (models.size() > 1) kind |= kManyModels;
-    out.push_back(static_cast<char>(kind));
-    put_varint(out, zigzag(values_[0]));
-    if (factor) put_varint(out, static_cast<uint64_t>(factor_));
-    put_varint(out, zigzag(best_.bias));
-    if (best_.prediction == kLevelFilter || best_.prediction == kStepFilter) {
-      out.push_back(static_cast<char>(best_.c1));
-      out.push_back(static_cast<char>(best_.c2));
-    }
-    out.push_back(static_cast<char>(best_.low_bits));
-    for (const uint8_t model : models) out.push_back(static_cast<char>(model));
-    std::vector<uint8_t> symbols(count);
-    std::string escapes;
-    for (size_t i = 0; i < count; ++i) {
-      const uint64_t symbol = best_.residuals[i] >> best_.low_bits;
-      const Model& model = model_of(models[models.size() == 1 ? 0 : i / kModelSpan]);
-      const bool room = symbol < kEscape && model.frequency[symbol] != 0;
-      symbols[i] = room ? static_cast<uint8_t>(symbol) : kEscape;
-      if (!room) put_varint(escapes, symbol);
-    }
-    encode_symbols(symbols, models, out);
-    put_low_bits(out);
-    out += escapes;
-  }
-
-  std::vector<uint8_t> models_of() const {
-    const size_t count = best_.residuals.size();
-    std::vector<uint8_t> many;
-    double many_bits = 0;
-    double one_bits = 0;
-    for (size_t i = 0; i < count; i += kModelSpan) {
-      Histogram histogram{};
-      for (size_t k = i; k < std::min(i + kModelSpan, count); ++k) {
-        ++histogram[std::min<uint64_t>(best_.residuals[k] >> best_.low_bits, kEscape)];
-      }
-      double bits = 0;
-      many.push_back(static_cast<uint8_t>(best_model(histogram, bits)));
-      many_bits += bits + 8;
-      const Model& one = model_of(best_.model);
-      for (uint32_t s = 0; s < kSymbols; ++s) {
-        one_bits += static_cast<double>(static_cast<float>(histogram[s]) * one.bits[s]);
-      }
-    }
-    if (many.size() > 1 && many_bits < one_bits + 8) return many;
-    return {static_cast<uint8_t>(best_.model)};
-  }
-
-  void put_low_bits(std::string& out) const {
-    const int low = best_.low_bits;
-    if (low == 0) return;
-    uint64_t waiting = 0;
-    int bits = 0;
-    for (uint64_t r : best_.residuals) {
-      for (int left = low; left > 0; left -= 32, r >>= 32) {
-        const int size = std::min(left, 32);
-        waiting |= (r & ((uint64_t{1} << size) - 1)) << bits;
-        for (bits += size; bits >= 8; bits -= 8, waiting >>= 8) {
-          out.push_back(static_cast<char>(waiting));
-        }
-      }
-    }
-    if (bits > 0) out.push_back(static_cast<char>(waiting));
-  }
-
-  std::span<const int64_t> values_;
-  std::span<const int64_t> reference_;
-  std::vector<int64_t> levels_;
-  std::vector<int64_t> steps_;
-  int64_t factor_ = 1;
-  double step_bits_ = 0;
-  double level_bits_ = 0;
-  Candidate best_;
-};
 
 struct Header {
   uint8_t kind = 0;
@@ -368,13 +37,14 @@ bool take_zigzag(std::string_view& in, int64_t& value) {
   return true;
 }
 
-bool take_header(std::string_view& in, size_t residuals, Header& header) {
+bool take_prediction(std::string_view& in, size_t steps, Header& header) {
   uint8_t byte = 0;
-  if (!take_byte(in, header.kind) || header.kind >= 2 * kManyModels) return false;
+  if (!take_byte(in, header.kind) || header.kind >= 2 * kSparse) return false;
   if (!take_zigzag(in, header.first)) return false;
   const uint8_t prediction = header.kind & kPredictionMask;
   if (prediction == kLine) return header.kind == kLine && take_zigzag(in, header.bias);
-  if (prediction > kReferenceStep || residuals == 0) return false;
+  if (prediction > kReferenceStep || steps == 0) return false;
+  if ((header.kind & kSparse) != 0 && prediction != kStep) return false;
   if ((header.kind & kFactor) != 0) {
     uint64_t factor = 0;
     if (!get_varint(in, factor)) return false;
@@ -387,9 +57,31 @@ bool take_header(std::string_view& in, size_t residuals, Header& header) {
     if (!take_byte(in, byte)) return false;
     header.c2 = static_cast<int8_t>(byte);
   }
+  return true;
+}
+
+// Which steps are not 0, as 1; `count` is how many.
+bool take_mask(std::string_view& in, std::span<uint8_t> mask, size_t& count) {
+  uint8_t byte = 0;
+  if (!take_byte(in, byte)) return false;
+  const uint8_t model = byte & 0x7f;
+  const uint8_t inverse = byte >> 7;
+  if (model >= kModels || !decode_symbols(in, {&model, 1}, mask)) return false;
+  uint8_t all = 0;
+  count = 0;
+  for (uint8_t& bit : mask) {
+    all |= bit;
+    bit ^= inverse;
+    count += bit;
+  }
+  return all <= 1;
+}
+
+bool take_models(std::string_view& in, size_t residuals, Header& header) {
+  uint8_t byte = 0;
   if (!take_byte(in, byte) || byte > 63) return false;
   header.low_bits = byte;
-  if ((header.kind & kManyModels) != 0) {
+  if ((header.kind & kManyModels) != 0 && residuals > 0) {
     header.model_count = (residuals + kModelSpan - 1) / kModelSpan;
   }
   for (size_t i = 0; i < header.model_count; ++i) {
@@ -452,17 +144,23 @@ bool put_escapes(std::string_view& in, std::span<const uint8_t> symbols, int low
 // Residuals, in out[1..], become values; out[0] is the first.
 void predict(const Header& header, std::span<const int64_t> reference, std::span<int64_t> out) {
   const size_t n = out.size();
-  int64_t value = 0;
+  const int64_t bias = header.bias;
+  const int64_t factor = header.factor;
+  int64_t value = header.first;
   int64_t u1 = 0;
   int64_t u2 = 0;
+  out[0] = value;
   switch (header.kind & kPredictionMask) {
     case kLevel:
-      for (size_t i = 1; i < n; ++i) out[i] = plus(out[i], header.bias);
+      for (size_t i = 1; i < n; ++i) out[i] = plus(times(plus(out[i], bias), factor), value);
       break;
     case kStep:
-      for (size_t i = 1; i < n; ++i) {
-        value = plus(value, plus(out[i], header.bias));
-        out[i] = value;
+      if (factor == 1) {
+        for (size_t i = 1; i < n; ++i) out[i] = value = plus(value, plus(out[i], bias));
+      } else {
+        for (size_t i = 1; i < n; ++i) {
+          out[i] = value = plus(value, times(plus(out[i], bias), factor));
+        }
       }
       break;
     case kLevelFilter:
@@ -470,7 +168,7 @@ void predict(const Header& header, std::span<const int64_t> reference, std::span
         const int64_t now = plus(out[i], filtered(header.c1, u1, header.c2, u2));
         u2 = u1;
         u1 = now;
-        out[i] = plus(now, header.bias);
+        out[i] = plus(value, times(plus(now, bias), factor));
       }
       break;
     case kStepFilter:
@@ -478,35 +176,29 @@ void predict(const Header& header, std::span<const int64_t> reference, std::span
         const int64_t now = plus(out[i], filtered(header.c1, u1, header.c2, u2));
         u2 = u1;
         u1 = now;
-        value = plus(value, plus(now, header.bias));
-        out[i] = value;
+        out[i] = value = plus(value, times(plus(now, bias), factor));
       }
       break;
     default:
       for (size_t i = 1; i < n; ++i) {
-        value = plus(value, plus(out[i], header.bias));
+        value = plus(value, plus(out[i], bias));
         out[i] = plus(value, minus(reference[i], reference[0]));
       }
   }
-  if (header.factor != 1) {
-    for (size_t i = 1; i < n; ++i) out[i] = times(out[i], header.factor);
-  }
-  for (size_t i = 1; i < n; ++i) out[i] = plus(out[i], header.first);
-  out[0] = header.first;
 }
 
 }  // namespace
 
 bool encode_ints(std::span<const int64_t> values, std::span<const int64_t> reference,
                  std::string& out) {
-  return Encoder(values, reference).encode(out);
+  return encode_smallest(values, reference, out);
 }
 
 bool decode_ints(std::string_view& in, std::span<const int64_t> reference, std::span<int64_t> out) {
   if (out.empty() || out.size() > kColumnRowsMax) return false;
-  const size_t residuals = out.size() - 1;
+  const size_t steps = out.size() - 1;
   Header header;
-  if (!take_header(in, residuals, header)) return false;
+  if (!take_prediction(in, steps, header)) return false;
   if ((header.kind & kPredictionMask) == kLine) {
     int64_t value = header.first;
     for (int64_t& each : out) {
@@ -518,6 +210,11 @@ bool decode_ints(std::string_view& in, std::span<const int64_t> reference, std::
   if ((header.kind & kPredictionMask) == kReferenceStep && reference.size() != out.size()) {
     return false;
   }
+  std::array<uint8_t, kColumnRowsMax> mask;
+  const bool sparse = (header.kind & kSparse) != 0;
+  size_t residuals = steps;
+  if (sparse && !take_mask(in, {mask.data(), steps}, residuals)) return false;
+  if (!take_models(in, residuals, header)) return false;
   std::array<uint8_t, kColumnRowsMax> room;
   const std::span<uint8_t> symbols(room.data(), residuals);
   if (!decode_symbols(in, {header.models.data(), header.model_count}, symbols)) return false;
@@ -526,6 +223,12 @@ bool decode_ints(std::string_view& in, std::span<const int64_t> reference, std::
   if (!put_escapes(in, symbols, header.low_bits, joined)) return false;
   if ((header.kind & kOneSided) == 0) {
     for (size_t i = 0; i < residuals; ++i) joined[i] = unzigzag(static_cast<uint64_t>(joined[i]));
+  }
+  if (sparse) {
+    // From the end, as they move up; a step of 0 is what undoes the bias.
+    for (size_t i = steps, next = residuals; i-- > 0;) {
+      joined[i] = mask[i] != 0 ? joined[--next] : minus(0, header.bias);
+    }
   }
   predict(header, reference, out);
   return true;

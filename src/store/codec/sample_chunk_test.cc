@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "store/codec/sealed_chunk.h"
 
 namespace gatehouse::store {
 namespace {
@@ -159,6 +160,48 @@ TEST(SampleChunk, DecodesTheSamplesOfARange) {
   EXPECT_EQ(out.times_ms, (std::vector<int64_t>{20, 30}));
   EXPECT_EQ(out.values, (std::vector<double>{2, 3}));
   EXPECT_EQ(out.starts_ms, (std::vector<int64_t>{0, 5}));
+}
+
+TEST(SealedChunk, HoldsWhatTheChunksHeldInLess) {
+  Random random(4);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<SampleChunk> chunks(1 + random.below(4));
+    model::SampleColumns wanted;
+    double value = 1000;
+    int64_t time = 1'700'000'000'000;
+    size_t bytes = 0;
+    std::vector<std::string_view> views;
+    for (SampleChunk& chunk : chunks) {
+      for (uint32_t i = 0; i < SampleChunk::kSamplesMax; ++i) {
+        value = round % 3 == 0 && random.below(9) == 0
+                    ? hard_value(random)
+                    : value + static_cast<double>(random.below(40));
+        chunk.append(time += 15000, value, round % 5 == 0 ? 77 : 0);
+      }
+      bytes += chunk.bytes().size();
+      views.push_back(chunk.bytes());
+      ASSERT_TRUE(decode_sample_chunk(chunk.bytes(), INT64_MIN, INT64_MAX, wanted).ok());
+    }
+    std::string sealed;
+    ASSERT_TRUE(seal_chunks(views, sealed).ok());
+    if (round % 3 == 1) {
+      EXPECT_LT(sealed.size(), bytes);
+    }
+    model::SampleColumns found;
+    ASSERT_TRUE(decode_sealed_chunk(sealed, INT64_MIN, INT64_MAX, found).ok());
+    EXPECT_EQ(found.times_ms, wanted.times_ms);
+    EXPECT_EQ(found.starts_ms, wanted.starts_ms);
+    ASSERT_EQ(found.size(), wanted.size());
+    for (size_t i = 0; i < found.size(); ++i)
+      EXPECT_EQ(bits(found.values[i]), bits(wanted.values[i]));
+    model::SampleColumns part;
+    ASSERT_TRUE(decode_sealed_chunk(sealed, wanted.times_ms[5], wanted.times_ms[9], part).ok());
+    EXPECT_EQ(part.times_ms.size(), 5u);
+    for (size_t size = 0; size < sealed.size() && round < 5; ++size) {
+      model::SampleColumns cut;
+      EXPECT_FALSE(decode_sealed_chunk(sealed.substr(0, size), INT64_MIN, INT64_MAX, cut).ok());
+    }
+  }
 }
 
 TEST(SampleChunk, ShrinksToWhatItNeeds) {

@@ -25,7 +25,7 @@ struct Accumulator {
   std::vector<double> first;     // sum, extreme or mean
   std::vector<double> second;    // the sum's rest, or the squares
   std::vector<std::unique_ptr<HistogramSum>> histograms;  // empty until one is met
-  std::vector<uint8_t> broken;   // histograms that do not go together; empty as above
+  std::vector<uint8_t> broken;  // histograms that do not go together; empty as above
 
   bool used() const { return !counts.empty(); }
 };
@@ -133,9 +133,7 @@ class Aggregation {
       case AggregateOp::kGroup: break;
       case AggregateOp::kMin:
       case AggregateOp::kMax: group.first.assign(steps_, kNoSample); break;
-      default:
-        group.first.assign(steps_, 0);
-        group.second.assign(steps_, 0);
+      default: group.first.assign(steps_, 0); group.second.assign(steps_, 0);
     }
     return {};
   }
@@ -299,8 +297,8 @@ class Aggregation {
       } else if (!group.broken[step]) {
         const HistogramSum& sum = *group.histograms[step];
         out.set(row, step,
-                std::make_shared<const NativeHistogram>(
-                    expr_.op == AggregateOp::kAvg ? sum.mean() : sum.sum()));
+                std::make_shared<const NativeHistogram>(expr_.op == AggregateOp::kAvg ? sum.mean()
+                                                                                      : sum.sum()));
       }
       return;
     }
@@ -310,13 +308,11 @@ class Aggregation {
         return out.set(row, step, Sums::value(group.first[step], group.second[step]));
       case AggregateOp::kAvg:
         return out.set(row, step,
-                       Sums::value(group.first[step] / count, group.second[step] / count) /
-                           scale_);
+                       Sums::value(group.first[step] / count, group.second[step] / count) / scale_);
       case AggregateOp::kCount: return out.set(row, step, count);
       case AggregateOp::kGroup: return out.set(row, step, 1.0);
       case AggregateOp::kStdvar: return out.set(row, step, group.second[step] / count);
-      case AggregateOp::kStddev:
-        return out.set(row, step, std::sqrt(group.second[step] / count));
+      case AggregateOp::kStddev: return out.set(row, step, std::sqrt(group.second[step] / count));
       default: return out.set(row, step, group.first[step]);
     }
   }
@@ -356,17 +352,15 @@ BlockGroups group_block(Evaluation& evaluation, const Block& block, const LabelK
   return out;
 }
 
-Result<VectorPtr> quantiles(Evaluation& evaluation, const AggregateExpr& expr,
-                            const Scope& scope) {
+Result<VectorPtr> quantiles(Evaluation& evaluation, const AggregateExpr& expr, const Scope& scope) {
   ASSIGN_OR_RETURN(const std::vector<double> q, evaluation.scalar(*expr.parameter, scope));
   ASSIGN_OR_RETURN(const BlockPtr block, evaluation.block(*expr.inner, scope));
   const BlockGroups groups =
       group_block(evaluation, *block, LabelKey(!expr.without, expr.grouping));
   for (double value : q) {
     if (value >= 0 && value <= 1) continue;
-    evaluation.annotator().warn(
-        "quantile value should be between 0 and 1, got " + go_number(value),
-        expr.parameter->position);
+    evaluation.annotator().warn("quantile value should be between 0 and 1, got " + go_number(value),
+                                expr.parameter->position);
   }
   auto out = std::make_unique<Block>(scope.steps.count);
   std::vector<double> values;
@@ -416,8 +410,8 @@ Result<VectorPtr> value_counts(Evaluation& evaluation, const AggregateExpr& expr
         if (is_new) {
           LabelBuilder builder(groups.names[group]);
           builder.set(kept_label, evaluation.arena().keep(text));
-          at->second = out->add(
-              {evaluation.arena().keep(builder.labels()), groups.drop_name[group]});
+          at->second =
+              out->add({evaluation.arena().keep(builder.labels()), groups.drop_name[group]});
           RETURN_IF_ERROR(evaluation.charge_columns(1, scope.steps.count));
         }
         const double before = out->value(at->second, step);
@@ -431,8 +425,7 @@ Result<VectorPtr> value_counts(Evaluation& evaluation, const AggregateExpr& expr
 
 }  // namespace
 
-Result<VectorPtr> aggregate(Evaluation& evaluation, const AggregateExpr& expr,
-                            const Scope& scope) {
+Result<VectorPtr> aggregate(Evaluation& evaluation, const AggregateExpr& expr, const Scope& scope) {
   if (expr.op == AggregateOp::kQuantile) return quantiles(evaluation, expr, scope);
   if (expr.op == AggregateOp::kCountValues) return value_counts(evaluation, expr, scope);
   ASSIGN_OR_RETURN(const VectorPtr source, evaluation.vector(*expr.inner, scope));

@@ -53,11 +53,7 @@ class Picking {
  public:
   Picking(Evaluation& evaluation, const AggregateExpr& expr, const VectorSource& source,
           std::vector<size_t> k)
-      : evaluation_(evaluation),
-        expr_(expr),
-        source_(source),
-        k_(std::move(k)),
-        order_{expr.op} {}
+      : evaluation_(evaluation), expr_(expr), source_(source), k_(std::move(k)), order_{expr.op} {}
 
   Result<VectorPtr> run() {
     LabelGroups groups(LabelKey(!expr_.without, expr_.grouping));
@@ -103,8 +99,7 @@ class Picking {
       }
       if (k_[step] == 0) continue;
       Heap& heap = heaps[step];
-      offer(heap, k_[step], order_,
-            {value, static_cast<uint32_t>(series), std::move(histogram)});
+      offer(heap, k_[step], order_, {value, static_cast<uint32_t>(series), std::move(histogram)});
     }
     if (ignored) {
       evaluation_.annotator().inform(

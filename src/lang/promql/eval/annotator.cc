@@ -134,9 +134,9 @@ void Annotator::say(Notes notes, std::string_view metric, Position position) {
          position);
   }
   if (has(kNoteHistogramIgnored)) {
-    inform("ignored histograms in a range containing both floats and histograms" +
-               for_metric(metric),
-           position);
+    inform(
+        "ignored histograms in a range containing both floats and histograms" + for_metric(metric),
+        position);
   }
   if (has(kNotePossibleNonCounter)) {
     inform("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " +

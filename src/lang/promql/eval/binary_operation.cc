@@ -28,10 +28,9 @@ void Operator::incompatible(const Operand& left, const Operand& right) const {
     return std::string(operand.histogram != nullptr ? "histogram" : "float");
   };
   const std::string sign(name(op_));
-  evaluation_.annotator().inform(
-      "incompatible sample types encountered for binary operator \"" + sign + "\": " + kind(left) +
-          " " + sign + " " + kind(right),
-      position_);
+  evaluation_.annotator().inform("incompatible sample types encountered for binary operator \"" +
+                                     sign + "\": " + kind(left) + " " + sign + " " + kind(right),
+                                 position_);
 }
 
 Outcome Operator::of_histograms(const Operand& left, const Operand& right) const {
@@ -75,8 +74,7 @@ Outcome Operator::apply(Operand left, Operand right) const {
     if (op_ == BinaryOp::kMul) return histogram(multiplied(*left.histogram, right.value));
     if (op_ == BinaryOp::kDiv) return histogram(divided(*left.histogram, right.value));
     if (trims) {
-      return histogram(
-          trimmed(*left.histogram, right.value, op_ == BinaryOp::kTrimLower));
+      return histogram(trimmed(*left.histogram, right.value, op_ == BinaryOp::kTrimLower));
     }
     incompatible(left, right);
     return {};

@@ -5,9 +5,8 @@
 
 namespace gatehouse::promql {
 
-Result<VectorPtr> after_name_change(Evaluation& evaluation, VectorPtr source,
-                                    const Scope& scope) {
-  if (evaluation.options().delayed_name_removal) return source;
+Result<VectorPtr> after_name_change(Evaluation& evaluation, VectorPtr source, const Scope& scope) {
+  if (evaluation.options().delayed_name_removal || source->one_metric()) return source;
   ASSIGN_OR_RETURN(BlockPtr block, evaluation.materialise(std::move(source), scope));
   RETURN_IF_ERROR(evaluation.merge_equal_names(block));
   return VectorPtr(std::move(block));
@@ -15,7 +14,7 @@ Result<VectorPtr> after_name_change(Evaluation& evaluation, VectorPtr source,
 
 Result<VectorPtr> negate(Evaluation& evaluation, const Expr& inner, const Scope& scope) {
   ASSIGN_OR_RETURN(VectorPtr source, evaluation.vector(inner, scope));
-  const auto change = [](Column& column, const SeriesName&) {
+  const auto change = [](Column& column) {
     for (double& value : column.values) {
       if (is_present(value)) value = -value;
     }
@@ -33,8 +32,8 @@ namespace {
 
 // The loops over floats, one for each operator, so that none is chosen in a loop.
 template <typename Function>
-void each_float(std::vector<double>& values, const std::vector<double>& scalars,
-                bool scalar_left, Function&& function) {
+void each_float(std::vector<double>& values, const std::vector<double>& scalars, bool scalar_left,
+                Function&& function) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (!is_present(values[i])) continue;
     values[i] = scalar_left ? function(scalars[i], values[i]) : function(values[i], scalars[i]);
@@ -70,8 +69,8 @@ Result<VectorPtr> binary_with_scalar(Evaluation& evaluation, const BinaryExpr& e
   const Operator operation(evaluation, expr.op, expr.position);
   const bool comparison = is_comparison(expr.op);
   const bool as_bool = expr.return_bool;
-  const auto change = [operation, scalars = std::move(scalars), scalar_left, comparison, as_bool](
-                          Column& column, const SeriesName&) {
+  const auto change = [operation, scalars = std::move(scalars), scalar_left, comparison,
+                       as_bool](Column& column) {
     const BinaryOp op = operation.op();
     if (!column.has_histograms() && op != BinaryOp::kTrimLower && op != BinaryOp::kTrimUpper) {
       if (!comparison) return arithmetic(op, column.values, scalars, scalar_left);
@@ -93,8 +92,7 @@ Result<VectorPtr> binary_with_scalar(Evaluation& evaluation, const BinaryExpr& e
       const HistogramPtr histogram = column.histogram(i);
       const Operand from{column.values[i], histogram.get()};
       const Operand number{scalars[i], nullptr};
-      Outcome outcome =
-          scalar_left ? operation.apply(number, from) : operation.apply(from, number);
+      Outcome outcome = scalar_left ? operation.apply(number, from) : operation.apply(from, number);
       // A comparison keeps the vector's value, wherever the number stands.
       if (comparison) outcome.value = from.value;
       if (as_bool && outcome.applies) {

@@ -48,8 +48,7 @@ class VectorOperation {
         key_(key),
         steps_(steps),
         swapped_(expr.matching && expr.matching->cardinality == MatchCardinality::kOneToMany),
-        one_to_one_(!expr.matching ||
-                    expr.matching->cardinality == MatchCardinality::kOneToOne),
+        one_to_one_(!expr.matching || expr.matching->cardinality == MatchCardinality::kOneToOne),
         out_(std::make_unique<Block>(steps)) {
     if (expr.matching) {
       fill_many_ = swapped_ ? expr.matching->fill_right : expr.matching->fill_left;
@@ -88,7 +87,7 @@ class VectorOperation {
     const std::span<const double> left = many_.values(many);
     const std::span<const double> right = one_.values(one);
     bool shares = false;
-    const size_t row = row_of(many, one, shares);
+    const size_t row = new_row(many, one, shares);  // the pair is met this once
     const bool comparison = is_comparison(expr_.op);
     for (size_t step = 0; step < steps_; ++step) {
       if (!is_present(left[step]) || !is_present(right[step])) continue;
@@ -137,8 +136,8 @@ class VectorOperation {
   Status apply(size_t many, size_t one, size_t step) {
     const Operand many_side = operand(many_, many, step, fill_many_);
     const Operand one_side = operand(one_, one, step, fill_one_);
-    Outcome outcome = swapped_ ? operation_.apply(one_side, many_side)
-                               : operation_.apply(many_side, one_side);
+    Outcome outcome =
+        swapped_ ? operation_.apply(one_side, many_side) : operation_.apply(many_side, one_side);
     bool shares = false;
     const size_t row = row_of(many, one, shares);
     if (!one_to_one_) {
@@ -189,6 +188,12 @@ class VectorOperation {
       shares = found->second.shared;
       return found->second.row;
     }
+    const size_t row = new_row(many, one, shares);
+    rows_.emplace(std::make_pair(many, one), Row{row, shares});
+    return row;
+  }
+
+  size_t new_row(size_t many, size_t one, bool& shares) {
     SeriesName name = result_name(many, one);
     const auto [at, is_new] = row_by_labels_.try_emplace(hash_labels(name.labels));
     size_t row = kFilled;
@@ -201,15 +206,14 @@ class VectorOperation {
       at->second.push_back(row);
       if (!one_to_one_) touched_.resize(touched_.size() + steps_, 0);
     }
-    rows_.emplace(std::make_pair(many, one), Row{row, shares});
     return row;
   }
 
   SeriesName result_name(size_t many, size_t one) {
     const SeriesName many_name =
-        many == kFilled ? SeriesName{evaluation_.arena().keep(key_.project(one_.name(one).labels)),
-                                     false}
-                        : many_.name(many);
+        many == kFilled
+            ? SeriesName{evaluation_.arena().keep(key_.project(one_.name(one).labels)), false}
+            : many_.name(many);
     LabelBuilder builder(many_name.labels);
     const bool changes = changes_metric(expr_.op);
     if (changes || (expr_.return_bool && !evaluation_.options().delayed_name_removal)) {
@@ -269,8 +273,7 @@ Result<VectorPtr> binary_of_vectors(Evaluation& evaluation, const BinaryExpr& ex
   ASSIGN_OR_RETURN(const BlockPtr left, evaluation.block(*expr.left, scope));
   ASSIGN_OR_RETURN(const BlockPtr right, evaluation.block(*expr.right, scope));
   const LabelKey key = matching_key(expr);
-  const bool swapped =
-      expr.matching && expr.matching->cardinality == MatchCardinality::kOneToMany;
+  const bool swapped = expr.matching && expr.matching->cardinality == MatchCardinality::kOneToMany;
   VectorOperation operation(evaluation, expr, swapped ? *right : *left, swapped ? *left : *right,
                             key, scope.steps.count);
   ASSIGN_OR_RETURN(BlockPtr out, operation.run());

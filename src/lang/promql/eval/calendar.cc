@@ -24,8 +24,7 @@ Calendar calendar_of(double seconds) {
   out.month = static_cast<unsigned>(date.month());
   out.day_of_month = static_cast<unsigned>(date.day());
   out.day_of_week = weekday(day).c_encoding();
-  out.day_of_year =
-      static_cast<double>((day - sys_days(date.year() / January / 1)).count()) + 1;
+  out.day_of_year = static_cast<double>((day - sys_days(date.year() / January / 1)).count()) + 1;
   out.days_in_month = static_cast<unsigned>(month_end.day());
   out.hour = static_cast<double>(clock.hours().count());
   out.minute = static_cast<double>(clock.minutes().count());

@@ -70,6 +70,8 @@ class Evaluation {
   // A name whose metric name is to go: at the end, or at once (with
   // delayed_name_removal off). `source`'s labels are kept by the arena.
   SeriesName without_metric_name(SeriesName name);
+  // Lives as long as `labels` and the evaluation.
+  LabelsView without_schema_labels(LabelsView labels);
   // Series with the same labels become one; an error where both have a sample.
   Status merge_equal_names(BlockPtr& block);
 
@@ -102,17 +104,18 @@ class Evaluation {
 // pinned with @.
 bool is_step_invariant(const Expr& expr);
 
+// Whether all that the selector selects has one metric's name.
+bool selects_one_metric(const VectorSelector& selector);
+
 // The parts, by the file that has them.
 // selector.cc
 enum class SampleField : uint8_t { kValue, kTime, kStart };
 Result<VectorPtr> select_vector(Evaluation& evaluation, const VectorSelector& selector,
                                 SampleField field, const Scope& scope);
 // range_call.cc
-Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
-                                  const Scope& scope);
+Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call, const Scope& scope);
 // instant_call.cc
-Result<VectorPtr> call_on_vector(Evaluation& evaluation, const CallExpr& call,
-                                 const Scope& scope);
+Result<VectorPtr> call_on_vector(Evaluation& evaluation, const CallExpr& call, const Scope& scope);
 // label_functions.cc
 Result<VectorPtr> call_label_function(Evaluation& evaluation, const CallExpr& call,
                                       const Scope& scope);
@@ -126,8 +129,7 @@ Result<VectorPtr> call_absent(Evaluation& evaluation, const CallExpr& call, cons
 // info.cc
 Result<VectorPtr> call_info(Evaluation& evaluation, const CallExpr& call, const Scope& scope);
 // aggregate.cc, aggregate_pick.cc
-Result<VectorPtr> aggregate(Evaluation& evaluation, const AggregateExpr& expr,
-                            const Scope& scope);
+Result<VectorPtr> aggregate(Evaluation& evaluation, const AggregateExpr& expr, const Scope& scope);
 Result<VectorPtr> aggregate_pick(Evaluation& evaluation, const AggregateExpr& expr,
                                  const Scope& scope);
 // binary_scalar.cc, binary_vector.cc, binary_set.cc

@@ -159,14 +159,14 @@ void growth(const RangeInput& input, bool counter, bool per_second, Column& out)
     } else if (histograms != all) {
       input.notes |= kNoteMixedFloatsHistograms;
     } else if (const auto increase = histogram_growth(input, *ends, counter)) {
-      out.set(step, std::make_shared<const NativeHistogram>(
-                        per_second ? divided(*increase, seconds) : *increase));
+      out.set(step, std::make_shared<const NativeHistogram>(per_second ? divided(*increase, seconds)
+                                                                       : *increase));
     }
   }
 }
 
-void events(const RangeInput& input,
-            size_t (*count)(const model::SampleColumns&, size_t, size_t), Column& out) {
+void events(const RangeInput& input, size_t (*count)(const model::SampleColumns&, size_t, size_t),
+            Column& out) {
   for (size_t step = 0; step < input.plan.count; ++step) {
     const std::optional<Ends> ends = find_ends(input, step);
     if (!ends) continue;

@@ -43,7 +43,7 @@ struct BucketSeries {
 
 // The series with the same labels but for "le".
 struct Family {
-  SeriesName name;               // without the metric's name to be, and without "le"
+  SeriesName name;  // without the metric's name to be, and without "le"
   std::string_view metric;
   std::vector<BucketSeries> buckets;  // by upper bound
   std::vector<size_t> natives;        // series with native histograms: one, or an error
@@ -126,7 +126,9 @@ struct Question {
 class Distribution {
  public:
   Distribution(Evaluation& evaluation, const Block& block, Position position)
-      : evaluation_(evaluation), block_(block), position_(position),
+      : evaluation_(evaluation),
+        block_(block),
+        position_(position),
         families_(evaluation, block, position) {}
 
   // Adds a row for each histogram. With `label` each has it besides.
@@ -160,9 +162,9 @@ class Distribution {
       if (is_present(count)) buckets_.push_back({bucket.upper, count});
     }
     if (native != nullptr && !buckets_.empty()) {
-      evaluation_.annotator().warn("vector contains a mix of classic and native histograms" +
-                                       for_metric(family.metric),
-                                   position_);
+      evaluation_.annotator().warn(
+          "vector contains a mix of classic and native histograms" + for_metric(family.metric),
+          position_);
       return kNoSample;
     }
     if (native != nullptr) return of_native(question, *native, family, step);
@@ -214,8 +216,8 @@ class Distribution {
 void check_quantile(Evaluation& evaluation, const std::vector<double>& q, Position position) {
   for (double value : q) {
     if (value >= 0 && value <= 1) continue;
-    evaluation.annotator().warn(
-        "quantile value should be between 0 and 1, got " + go_number(value), position);
+    evaluation.annotator().warn("quantile value should be between 0 and 1, got " + go_number(value),
+                                position);
   }
 }
 
@@ -240,8 +242,7 @@ Result<VectorPtr> call_histogram_distribution(Evaluation& evaluation, const Call
   Distribution distribution(evaluation, *block, argument.position);
   auto out = std::make_unique<Block>(scope.steps.count);
   if (several) {
-    const std::string_view label =
-        evaluation.arena().keep(evaluation.string(*call.arguments[1]));
+    const std::string_view label = evaluation.arena().keep(evaluation.string(*call.arguments[1]));
     for (size_t i = 2; i < call.arguments.size(); ++i) {
       Question question;
       ASSIGN_OR_RETURN(question.first, evaluation.scalar(*call.arguments[i], scope));

@@ -2,11 +2,11 @@
 // none is named) that have the same "instance" and "job". The second argument is a
 // selector in form only: its name matchers choose the info metrics, its others both
 // which of their series count and which of their labels are taken.
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
-
-#include <re2/re2.h>
 
 #include "lang/promql/eval/evaluation.h"
 
@@ -68,10 +68,10 @@ Status follow(const Evaluation& evaluation, const Expr& expr, Reference& referen
 }
 
 struct Wanted {
-  std::vector<Matcher> names;          // of the info metric
-  std::vector<Matcher> labels;         // of its other labels
-  std::set<std::string> label_names;   // those labels; empty: all are taken
-  bool empty_will_do = true;           // every matcher matches a label's absence
+  std::vector<Matcher> names;         // of the info metric
+  std::vector<Matcher> labels;        // of its other labels
+  std::set<std::string> label_names;  // those labels; empty: all are taken
+  bool empty_will_do = true;          // every matcher matches a label's absence
 
   bool is_info_metric(std::string_view metric) const {
     return std::all_of(names.begin(), names.end(),
@@ -138,9 +138,8 @@ class Enrichment {
       const bool identified = !model::find_label(name.labels, kIdentity[0]).empty() ||
                               !model::find_label(name.labels, kIdentity[1]).empty();
       static const std::vector<size_t> kNobody;
-      RETURN_IF_ERROR(enrich(i, group == LabelGroups::kNone || !identified ? kNobody
-                                                                           : of_identity[group],
-                             *out));
+      RETURN_IF_ERROR(enrich(
+          i, group == LabelGroups::kNone || !identified ? kNobody : of_identity[group], *out));
     }
     out->drop_empty();
     RETURN_IF_ERROR(evaluation_.merge_equal_names(out));
@@ -172,10 +171,9 @@ class Enrichment {
       const double time = infos_.value(candidate, step);
       if (!is_present(time)) continue;
       const std::string_view metric = infos_.name(candidate).metric();
-      const auto rival =
-          std::find_if(matched.begin(), matched.end(), [&](size_t other) {
-            return infos_.name(other).metric() == metric;
-          });
+      const auto rival = std::find_if(matched.begin(), matched.end(), [&](size_t other) {
+        return infos_.name(other).metric() == metric;
+      });
       if (rival == matched.end()) {
         matched.push_back(candidate);
       } else if (infos_.value(*rival, step) < time) {
@@ -269,8 +267,7 @@ Result<VectorPtr> call_info(Evaluation& evaluation, const CallExpr& call, const 
   for (size_t i = 0; i < value_block->size(); ++i) {
     if (value_block->has_histograms(i)) return invalid_argument("info sample should be float");
   }
-  ASSIGN_OR_RETURN(VectorPtr times,
-                   select_vector(evaluation, selector, SampleField::kTime, scope));
+  ASSIGN_OR_RETURN(VectorPtr times, select_vector(evaluation, selector, SampleField::kTime, scope));
   ASSIGN_OR_RETURN(const BlockPtr infos, evaluation.materialise(std::move(times), scope));
   ASSIGN_OR_RETURN(BlockPtr out, Enrichment(evaluation, wanted, *base, *infos).run());
   RETURN_IF_ERROR(evaluation.arena().status());

@@ -37,8 +37,7 @@ FloatFunction find_float_function(FunctionId id) {
     case FunctionId::kAtanh: return [](double v) { return std::atanh(v); };
     case FunctionId::kRad: return [](double v) { return v * kPiValue / 180; };
     case FunctionId::kDeg: return [](double v) { return v * 180 / kPiValue; };
-    case FunctionId::kSgn:
-      return [](double v) { return v > 0 ? 1.0 : v < 0 ? -1.0 : v; };
+    case FunctionId::kSgn: return [](double v) { return v > 0 ? 1.0 : v < 0 ? -1.0 : v; };
     case FunctionId::kYear: return [](double v) { return calendar_of(v).year; };
     case FunctionId::kMonth: return [](double v) { return calendar_of(v).month; };
     case FunctionId::kDayOfMonth: return [](double v) { return calendar_of(v).day_of_month; };
@@ -86,8 +85,8 @@ Result<VectorPtr> map_floats(Evaluation& evaluation, const CallExpr& call, const
                              ColumnChange change) {
   ASSIGN_OR_RETURN(VectorPtr source, evaluation.vector(*call.arguments[0], scope));
   return after_name_change(
-      evaluation,
-      std::make_unique<Mapped>(evaluation, std::move(source), true, std::move(change)), scope);
+      evaluation, std::make_unique<Mapped>(evaluation, std::move(source), true, std::move(change)),
+      scope);
 }
 
 // As math.Min and math.Max of Go: NaN wins.
@@ -104,17 +103,15 @@ Result<VectorPtr> clamp(Evaluation& evaluation, const CallExpr& call, const Scop
   if (id != FunctionId::kClampMin) {
     ASSIGN_OR_RETURN(high, evaluation.scalar(*call.arguments.back(), scope));
   }
-  return map_floats(evaluation, call, scope,
-                    [low = std::move(low), high = std::move(high)](Column& column,
-                                                                   const SeriesName&) {
-                      for (size_t i = 0; i < column.values.size(); ++i) {
-                        double& value = column.values[i];
-                        if (!is_present(value)) continue;
-                        value = high[i] < low[i] ? kNoSample
-                                                 : go_max(low[i], go_min(high[i], value));
-                      }
-                      column.histograms.clear();
-                    });
+  return map_floats(
+      evaluation, call, scope, [low = std::move(low), high = std::move(high)](Column& column) {
+        for (size_t i = 0; i < column.values.size(); ++i) {
+          double& value = column.values[i];
+          if (!is_present(value)) continue;
+          value = high[i] < low[i] ? kNoSample : go_max(low[i], go_min(high[i], value));
+        }
+        column.histograms.clear();
+      });
 }
 
 Result<VectorPtr> round_to(Evaluation& evaluation, const CallExpr& call, const Scope& scope) {
@@ -122,21 +119,19 @@ Result<VectorPtr> round_to(Evaluation& evaluation, const CallExpr& call, const S
   if (call.arguments.size() > 1) {
     ASSIGN_OR_RETURN(nearest, evaluation.scalar(*call.arguments[1], scope));
   }
-  return map_floats(evaluation, call, scope,
-                    [nearest = std::move(nearest)](Column& column, const SeriesName&) {
-                      for (size_t i = 0; i < column.values.size(); ++i) {
-                        double& value = column.values[i];
-                        if (!is_present(value)) continue;
-                        // Its inverse costs fewer digits than itself.
-                        const double inverse = 1 / nearest[i];
-                        value = std::floor(value * inverse + 0.5) / inverse;
-                      }
-                      column.histograms.clear();
-                    });
+  return map_floats(evaluation, call, scope, [nearest = std::move(nearest)](Column& column) {
+    for (size_t i = 0; i < column.values.size(); ++i) {
+      double& value = column.values[i];
+      if (!is_present(value)) continue;
+      // Its inverse costs fewer digits than itself.
+      const double inverse = 1 / nearest[i];
+      value = std::floor(value * inverse + 0.5) / inverse;
+    }
+    column.histograms.clear();
+  });
 }
 
-Result<VectorPtr> time_of_sample(Evaluation& evaluation, const CallExpr& call,
-                                 const Scope& scope) {
+Result<VectorPtr> time_of_sample(Evaluation& evaluation, const CallExpr& call, const Scope& scope) {
   const Expr& argument = unwrap_parens(*call.arguments[0]);
   const bool start = call.function->id == FunctionId::kStartTimestamp;
   if (argument.kind == Expr::Kind::kVectorSelector) {
@@ -148,13 +143,12 @@ Result<VectorPtr> time_of_sample(Evaluation& evaluation, const CallExpr& call,
   if (start) {  // what was computed has no start
     return VectorPtr(std::make_unique<Block>(scope.steps.count));
   }
-  return map_floats(evaluation, call, scope,
-                    [times = times_of(scope.steps)](Column& column, const SeriesName&) {
-                      for (size_t i = 0; i < column.values.size(); ++i) {
-                        if (column.present(i)) column.values[i] = times[i];
-                      }
-                      column.histograms.clear();
-                    });
+  return map_floats(evaluation, call, scope, [times = times_of(scope.steps)](Column& column) {
+    for (size_t i = 0; i < column.values.size(); ++i) {
+      if (column.present(i)) column.values[i] = times[i];
+    }
+    column.histograms.clear();
+  });
 }
 
 Result<VectorPtr> histogram_number(Evaluation& evaluation, const CallExpr& call,
@@ -162,10 +156,9 @@ Result<VectorPtr> histogram_number(Evaluation& evaluation, const CallExpr& call,
   Scope inner = scope;
   const FunctionId id = call.function->id;
   inner.stats_only =
-      !scope.stats_barred &&
-      (scope.stats_only || id == FunctionId::kHistogramCount ||
-       id == FunctionId::kHistogramSum || id == FunctionId::kHistogramAvg);
-  return map_floats(evaluation, call, inner, [function](Column& column, const SeriesName&) {
+      !scope.stats_barred && (scope.stats_only || id == FunctionId::kHistogramCount ||
+                              id == FunctionId::kHistogramSum || id == FunctionId::kHistogramAvg);
+  return map_floats(evaluation, call, inner, [function](Column& column) {
     for (size_t i = 0; i < column.values.size(); ++i) {
       const model::NativeHistogram* histogram = column.histogram(i).get();
       column.values[i] = histogram != nullptr ? function(*histogram) : kNoSample;
@@ -176,8 +169,7 @@ Result<VectorPtr> histogram_number(Evaluation& evaluation, const CallExpr& call,
 
 }  // namespace
 
-Result<VectorPtr> call_on_vector(Evaluation& evaluation, const CallExpr& call,
-                                 const Scope& scope) {
+Result<VectorPtr> call_on_vector(Evaluation& evaluation, const CallExpr& call, const Scope& scope) {
   const FunctionId id = call.function->id;
   if (const FloatFunction function = find_float_function(id)) {
     if (!call.arguments.empty()) {
@@ -199,8 +191,7 @@ Result<VectorPtr> call_on_vector(Evaluation& evaluation, const CallExpr& call,
     case FunctionId::kTimestamp:
     case FunctionId::kStartTimestamp: return time_of_sample(evaluation, call, scope);
     case FunctionId::kVector: {
-      ASSIGN_OR_RETURN(std::vector<double> values,
-                       evaluation.scalar(*call.arguments[0], scope));
+      ASSIGN_OR_RETURN(std::vector<double> values, evaluation.scalar(*call.arguments[0], scope));
       return unnamed(std::move(values));
     }
     case FunctionId::kLabelReplace:

@@ -129,7 +129,7 @@ TEST_F(Kernels, ExtrapolationEndsAtZero) {
   // sample would come at 300 s.
   samples_.times_ms = {60'000, 120'000, 180'000, 240'000};
   samples_.values = {1, 2, 3, 4};
-  plan_ = {.first_end_ms = 300'000, .step_ms = 1, .count = 1, .range_ms = 310'000};
+  plan_ = {.first_end_ms = 300'000, .step_ms = 1, .count = 1, .range_ms = 305'000};
   EXPECT_DOUBLE_EQ(run(increase_kernel).values[0], 5);
   // Far from the ends by half a distance alone.
   samples_.values = {100, 101, 102, 103};

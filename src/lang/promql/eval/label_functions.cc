@@ -84,8 +84,7 @@ SeriesName renamed(Evaluation& evaluation, SeriesName name, std::string_view lab
 
 Result<std::vector<SeriesName>> replaced(Evaluation& evaluation, const CallExpr& call,
                                          const VectorSource& source) {
-  const std::string_view target =
-      evaluation.arena().keep(evaluation.string(*call.arguments[1]));
+  const std::string_view target = evaluation.arena().keep(evaluation.string(*call.arguments[1]));
   const std::string replacement = evaluation.string(*call.arguments[2]);
   const std::string from = evaluation.string(*call.arguments[3]);
   const std::string pattern = evaluation.string(*call.arguments[4]);
@@ -112,8 +111,7 @@ Result<std::vector<SeriesName>> replaced(Evaluation& evaluation, const CallExpr&
 
 Result<std::vector<SeriesName>> joined(Evaluation& evaluation, const CallExpr& call,
                                        const VectorSource& source) {
-  const std::string_view target =
-      evaluation.arena().keep(evaluation.string(*call.arguments[1]));
+  const std::string_view target = evaluation.arena().keep(evaluation.string(*call.arguments[1]));
   const std::string separator = evaluation.string(*call.arguments[2]);
   std::vector<std::string> from;
   for (size_t i = 3; i < call.arguments.size(); ++i) {
@@ -141,9 +139,8 @@ Result<VectorPtr> call_label_function(Evaluation& evaluation, const CallExpr& ca
                                       const Scope& scope) {
   ASSIGN_OR_RETURN(VectorPtr source, evaluation.vector(*call.arguments[0], scope));
   const bool replaces = call.function->name == "label_replace";
-  ASSIGN_OR_RETURN(std::vector<SeriesName> names, replaces
-                                                      ? replaced(evaluation, call, *source)
-                                                      : joined(evaluation, call, *source));
+  ASSIGN_OR_RETURN(std::vector<SeriesName> names, replaces ? replaced(evaluation, call, *source)
+                                                           : joined(evaluation, call, *source));
   RETURN_IF_ERROR(evaluation.arena().status());
   auto with_names = std::make_unique<Renamed>(std::move(source), std::move(names));
   ASSIGN_OR_RETURN(BlockPtr block, evaluation.materialise(std::move(with_names), scope));

@@ -42,10 +42,9 @@ Status LabelArena::status() const {
 }
 
 void LabelBuilder::set(std::string_view name, std::string_view value) {
-  auto at = std::lower_bound(labels_.begin(), labels_.end(), name,
-                             [](const LabelView& label, std::string_view wanted) {
-                               return label.name < wanted;
-                             });
+  auto at = std::lower_bound(
+      labels_.begin(), labels_.end(), name,
+      [](const LabelView& label, std::string_view wanted) { return label.name < wanted; });
   const bool there = at != labels_.end() && at->name == name;
   if (value.empty()) {
     if (there) labels_.erase(at);

@@ -72,7 +72,8 @@ std::string to_text(LabelsView labels);
 // or all but some. `__name__` counts only where it is named.
 class LabelKey {
  public:
-  LabelKey(bool only, std::vector<std::string> names);  // only: on()/by(), else ignoring()/without()
+  LabelKey(bool only,
+           std::vector<std::string> names);  // only: on()/by(), else ignoring()/without()
 
   // Appends to `out` a text equal for equal keys alone.
   void append(LabelsView labels, std::string& out) const;

@@ -2,6 +2,7 @@
 // said of what it found.
 #include <cmath>
 
+#include "lang/promql/eval/mapped.h"
 #include "lang/promql/eval/range_kernel.h"
 
 namespace gatehouse::promql {
@@ -41,6 +42,11 @@ RangeKernel find_range_kernel(FunctionId id, Expansion expansion) {
 
 namespace {
 
+bool is_counter_name(std::string_view metric) {
+  return metric.ends_with("_total") || metric.ends_with("_sum") || metric.ends_with("_count") ||
+         metric.ends_with("_bucket");
+}
+
 class RangeCall final : public VectorSource {
  public:
   RangeCall(Evaluation& evaluation, const CallExpr& call, std::unique_ptr<RangeSource> range,
@@ -55,9 +61,16 @@ class RangeCall final : public VectorSource {
     const FunctionId id = call.function->id;
     keeps_name_ = id == FunctionId::kLastOverTime || id == FunctionId::kFirstOverTime;
     counts_up_ = id == FunctionId::kRate || id == FunctionId::kIncrease;
+    // The name in the selector spares a look at every series' labels.
+    const Expr& argument = unwrap_parens(*call.arguments[0]);
+    if (counts_up_ && argument.kind == Expr::Kind::kMatrixSelector) {
+      const std::string& metric = as<MatrixSelector>(argument).selector->name;
+      counts_up_ = metric.empty() || !is_counter_name(metric);
+    }
   }
 
   size_t size() const override { return range_->size(); }
+  bool one_metric() const override { return range_->one_metric(); }
   SeriesName name(size_t i) const override {
     const SeriesName name = range_->name(i);
     return keeps_name_ ? name : evaluation_.without_metric_name(name);
@@ -71,7 +84,7 @@ class RangeCall final : public VectorSource {
     if (samples.empty()) return {};
     find_windows(samples.times_ms, plan, worker.low, worker.high);
     Notes notes = 0;
-    const RangeInput input{samples,     plan,         worker.low, worker.high, step_times_,
+    const RangeInput input{samples,       plan,          worker.low, worker.high, step_times_,
                            parameters[0], parameters[1], notes,      worker};
     kernel_(input, out);
     if (counts_up_) note_non_counter(i, samples, worker, notes);
@@ -86,10 +99,7 @@ class RangeCall final : public VectorSource {
   void note_non_counter(size_t i, const model::SampleColumns& samples, const Worker& worker,
                         Notes& notes) const {
     const std::string_view metric = range_->name(i).metric();
-    if (metric.empty() || metric.ends_with("_total") || metric.ends_with("_sum") ||
-        metric.ends_with("_count") || metric.ends_with("_bucket")) {
-      return;
-    }
+    if (metric.empty() || is_counter_name(metric)) return;
     const size_t last = worker.low.size() - 1;
     for (uint32_t at = worker.low[last]; at < worker.high[last]; ++at) {
       if (!samples.histograms.empty() && samples.histograms[at]) continue;
@@ -138,16 +148,15 @@ Status check_expansion(const Function& function, const Expr& argument) {
   const Expansion expansion = as<MatrixSelector>(plain).selector->expansion;
   if (expansion == Expansion::kNone) return {};
   const FunctionId id = function.id;
-  const bool grows = id == FunctionId::kDelta || id == FunctionId::kIncrease ||
-                     id == FunctionId::kRate;
+  const bool grows =
+      id == FunctionId::kDelta || id == FunctionId::kIncrease || id == FunctionId::kRate;
   if (grows) return {};
   const bool anchored = expansion == Expansion::kAnchored;
   if (anchored && (id == FunctionId::kChanges || id == FunctionId::kResets)) return {};
-  return invalid_argument(std::string(anchored ? "anchored" : "smoothed") +
-                          " modifier can only be used with: " +
-                          (anchored ? "changes, delta, increase, rate, resets"
-                                    : "delta, increase, rate") +
-                          " - not with " + std::string(function.name));
+  return invalid_argument(
+      std::string(anchored ? "anchored" : "smoothed") + " modifier can only be used with: " +
+      (anchored ? "changes, delta, increase, rate, resets" : "delta, increase, rate") +
+      " - not with " + std::string(function.name));
 }
 
 }  // namespace
@@ -170,8 +179,7 @@ Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
   size_t parameter = 0;
   for (size_t i = 0; i < call.arguments.size(); ++i) {
     if (i == at || parameter == 2) continue;
-    ASSIGN_OR_RETURN(out->parameters[parameter],
-                     evaluation.scalar(*call.arguments[i], scope));
+    ASSIGN_OR_RETURN(out->parameters[parameter], evaluation.scalar(*call.arguments[i], scope));
     if (parameter++ == 0) out->parameter_position = call.arguments[i]->position;
   }
   if (id == FunctionId::kDoubleExponentialSmoothing && out->size() > 0) {
@@ -179,7 +187,7 @@ Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
       RETURN_IF_ERROR(check_smoothing(out->parameters[0][i], out->parameters[1][i]));
     }
   }
-  return VectorPtr(std::move(out));
+  return after_name_change(evaluation, std::move(out), scope);
 }
 
 }  // namespace gatehouse::promql

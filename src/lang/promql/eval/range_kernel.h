@@ -24,6 +24,8 @@ struct RangeInput {
   Worker& worker;
 
   bool floats_only() const { return samples.histograms.empty(); }
+  // Whether a sample is in several windows.
+  bool overlap() const { return plan.count > 1 && plan.step_ms < plan.range_ms; }
 };
 
 // REQUIRES: `out` has every step absent.

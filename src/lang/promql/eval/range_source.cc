@@ -4,18 +4,37 @@
 
 namespace gatehouse::promql {
 
+namespace {
+
+// The first sample after `time`, from `at` on. Where samples come regularly a window
+// passes as many of them as the one before did: that is tried first.
+uint32_t advance(const std::vector<int64_t>& times, uint32_t at, uint32_t& stride, int64_t time) {
+  const auto count = static_cast<uint32_t>(times.size());
+  const uint32_t guess = at + stride;
+  if (guess <= count && (guess == 0 || times[guess - 1] <= time) &&
+      (guess == count || times[guess] > time)) {
+    return guess;
+  }
+  const uint32_t before = at;
+  while (at < count && times[at] <= time) ++at;
+  stride = at - before;
+  return at;
+}
+
+}  // namespace
+
 void find_windows(const std::vector<int64_t>& times, const WindowPlan& plan,
                   std::vector<uint32_t>& low, std::vector<uint32_t>& high) {
   low.resize(plan.count);
   high.resize(plan.count);
-  const auto count = static_cast<uint32_t>(times.size());
   uint32_t begin = 0;
   uint32_t end = 0;
+  uint32_t begin_stride = 0;
+  uint32_t end_stride = 0;
   for (size_t step = 0; step < plan.count; ++step) {
     const int64_t end_ms = plan.end_ms(step);
-    const int64_t begin_ms = end_ms - plan.range_ms;
-    while (begin < count && times[begin] <= begin_ms) ++begin;
-    while (end < count && times[end] <= end_ms) ++end;
+    begin = advance(times, begin, begin_stride, end_ms - plan.range_ms);
+    end = advance(times, end, end_stride, end_ms);
     low[step] = begin;
     high[step] = end;
   }
@@ -25,11 +44,13 @@ namespace {
 
 class SelectedRange final : public RangeSource {
  public:
-  SelectedRange(const model::SeriesSet& set, const WindowPlan& plan, bool stats_only)
-      : set_(set), stats_only_(stats_only) {
+  SelectedRange(const model::SeriesSet& set, const WindowPlan& plan, bool one_metric,
+                bool stats_only)
+      : set_(set), one_metric_(one_metric), stats_only_(stats_only) {
     plan_ = plan;
   }
   size_t size() const override { return set_.size(); }
+  bool one_metric() const override { return one_metric_; }
   SeriesName name(size_t i) const override { return {set_.labels(i), false}; }
   Status samples(size_t i, model::SampleColumns& out, Worker& worker) const override {
     RETURN_IF_ERROR(set_.samples(i, out));
@@ -41,6 +62,7 @@ class SelectedRange final : public RangeSource {
 
  private:
   const model::SeriesSet& set_;
+  bool one_metric_;
   bool stats_only_;
 };
 
@@ -63,6 +85,7 @@ class SubqueryRange final : public RangeSource {
     plan_ = plan;
   }
   size_t size() const override { return inner_ ? inner_->size() : 0; }
+  bool one_metric() const override { return !inner_ || inner_->one_metric(); }
   SeriesName name(size_t i) const override { return inner_->name(i); }
   Status samples(size_t i, model::SampleColumns& out, Worker& worker) const override {
     Column& column = worker.column;
@@ -114,14 +137,14 @@ Result<std::unique_ptr<RangeSource>> select_range(Evaluation& evaluation,
   if (plan.expansion == Expansion::kSmoothed) range.end_ms += plan.lookback_ms - 1;
   ASSIGN_OR_RETURN(const model::SeriesSet* set, evaluation.select(selector.matchers, range));
   return std::unique_ptr<RangeSource>(
-      std::make_unique<SelectedRange>(*set, plan, scope.stats_only));
+      std::make_unique<SelectedRange>(*set, plan, selects_one_metric(selector), scope.stats_only));
 }
 
 Result<std::unique_ptr<RangeSource>> subquery_range(Evaluation& evaluation,
                                                     const SubqueryExpr& subquery,
                                                     const Scope& scope) {
-  ASSIGN_OR_RETURN(const WindowPlan plan, make_plan(evaluation, subquery.at, subquery.offset,
-                                                    subquery.range, scope));
+  ASSIGN_OR_RETURN(const WindowPlan plan,
+                   make_plan(evaluation, subquery.at, subquery.offset, subquery.range, scope));
   ASSIGN_OR_RETURN(int64_t step_ms, evaluation.milliseconds(subquery.step));
   if (step_ms == 0) step_ms = evaluation.options().subquery_step_ms;
   // Steps are multiples of the step, so that they are the same for every window.
@@ -137,8 +160,7 @@ Result<std::unique_ptr<RangeSource>> subquery_range(Evaluation& evaluation,
     Scope inner_scope{steps, false, true};
     RETURN_IF_ERROR(evaluation.charge_columns(1, steps.count));
     if (subquery.inner->type == ValueType::kScalar) {
-      ASSIGN_OR_RETURN(std::vector<double> values,
-                       evaluation.scalar(*subquery.inner, inner_scope));
+      ASSIGN_OR_RETURN(std::vector<double> values, evaluation.scalar(*subquery.inner, inner_scope));
       auto block = std::make_unique<Block>(steps.count);
       Column column;
       column.values = std::move(values);

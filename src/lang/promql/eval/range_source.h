@@ -17,9 +17,7 @@ struct WindowPlan {
   Expansion expansion = Expansion::kNone;
   int64_t lookback_ms = 0;
 
-  int64_t end_ms(size_t step) const {
-    return first_end_ms + static_cast<int64_t>(step) * step_ms;
-  }
+  int64_t end_ms(size_t step) const { return first_end_ms + static_cast<int64_t>(step) * step_ms; }
   int64_t begin_ms(size_t step) const { return end_ms(step) - range_ms; }
 };
 
@@ -30,6 +28,7 @@ class RangeSource {
   virtual SeriesName name(size_t i) const = 0;
   // Writes over `out`. From any thread, with a Worker of its own.
   virtual Status samples(size_t i, model::SampleColumns& out, Worker& worker) const = 0;
+  virtual bool one_metric() const = 0;  // as a VectorSource has it
   const WindowPlan& plan() const { return plan_; }
 
  protected:

@@ -51,34 +51,34 @@ struct RateKind {
 };
 
 // By how much the increase between samples is to be multiplied. `increase` and
-// `first_value` are those of a counter's total, which does not go below zero.
+// `first_value` are those of a counter's total, which does not go below zero. Times
+// are in milliseconds: only their ratios matter.
 double extrapolation(const RangeInput& input, size_t step, size_t first, size_t last,
                      bool from_start, RateKind kind, double increase, double first_value) {
   const auto& samples = input.samples;
-  const int64_t begin = input.plan.begin_ms(step);
-  const int64_t end = input.plan.end_ms(step);
-  const auto seconds = [](int64_t ms) { return static_cast<double>(ms) / 1000; };
   const int64_t first_ms = samples.times_ms[first];
+  const int64_t last_ms = samples.times_ms[last];
   const int64_t from_ms = from_start ? samples.starts_ms[first] : first_ms;
-  const double sampled = seconds(samples.times_ms[last] - from_ms);
-  double factor = 1;
-  if (last > first || !from_start) {
-    double to_start = seconds(first_ms - begin);
-    double to_end = seconds(end - samples.times_ms[last]);
+  const auto sampled = static_cast<double>(last_ms - from_ms);
+  double covered = sampled;
+  if (last > first) {
+    auto to_start = static_cast<double>(first_ms - input.plan.begin_ms(step));
+    auto to_end = static_cast<double>(input.plan.end_ms(step) - last_ms);
     const double distance =
-        seconds(samples.times_ms[last] - first_ms) / static_cast<double>(last - first);
+        static_cast<double>(last_ms - first_ms) / static_cast<double>(last - first);
     const double threshold = distance * 1.1;
     if (to_start >= threshold) to_start = distance / 2;
+    if (to_end >= threshold) to_end = distance / 2;
     if (from_start) {
       to_start = 0;
-    } else if (kind.counter && increase > 0 && first_value >= 0) {
-      to_start = std::min(to_start, sampled * (first_value / increase));
+    } else if (kind.counter && increase > 0 && first_value >= 0 &&
+               sampled * first_value < to_start * increase) {
+      to_start = sampled * (first_value / increase);
     }
-    if (to_end >= threshold) to_end = distance / 2;
-    factor = (sampled + to_start + to_end) / sampled;
+    covered += to_start + to_end;
   }
-  if (kind.per_second) factor /= seconds(input.plan.range_ms);
-  return factor;
+  const double factor = covered / sampled;
+  return kind.per_second ? factor / (static_cast<double>(input.plan.range_ms) / 1000) : factor;
 }
 
 // The samples at which the counter was reset.
@@ -104,7 +104,8 @@ void float_windows(const RangeInput& input, RateKind kind, Column& out) {
     const uint32_t first = input.low[step];
     if (input.high[step] == first) continue;
     const uint32_t last = input.high[step] - 1;
-    const bool from_start = kind.counter && start_in_window(samples, first, input.plan.begin_ms(step));
+    const bool from_start =
+        kind.counter && start_in_window(samples, first, input.plan.begin_ms(step));
     if (first == last && !from_start) continue;
     double increase = values[last] - (from_start ? 0 : values[first]);
     while (reset < resets.size() && resets[reset] <= first) ++reset;
@@ -123,9 +124,9 @@ void float_windows(const RangeInput& input, RateKind kind, Column& out) {
 
 }  // namespace
 
-std::optional<NativeHistogram> histogram_increase(const model::SampleColumns& samples,
-                                                  size_t first, size_t last, bool counter,
-                                                  bool from_start, Notes& notes) {
+std::optional<NativeHistogram> histogram_increase(const model::SampleColumns& samples, size_t first,
+                                                  size_t last, bool counter, bool from_start,
+                                                  Notes& notes) {
   const auto at = [&samples](size_t i) -> const NativeHistogram& { return *samples.histograms[i]; };
   const auto reset_at = [&](size_t i, const NativeHistogram& before) {
     return is_reset(at(i), before) || is_start_reset(samples, i);
@@ -224,8 +225,8 @@ void mixed_windows(const RangeInput& input, RateKind kind, Column& out) {
     const std::optional<NativeHistogram> increase =
         histogram_increase(samples, first, last, kind.counter, from_start, input.notes);
     if (!increase) continue;
-    const double factor = extrapolation(input, step, first, last, from_start, kind,
-                                        increase->count, samples.histograms[first]->count);
+    const double factor = extrapolation(input, step, first, last, from_start, kind, increase->count,
+                                        samples.histograms[first]->count);
     out.set(step, std::make_shared<const NativeHistogram>(multiplied(*increase, factor)));
   }
 }
@@ -274,8 +275,8 @@ void last_two(const RangeInput& input, bool rate, Column& out) {
       if (outcome.reconciled) input.notes |= kNoteReconciledSubtraction;
     }
     sum.set_reset(CounterReset::kGauge);
-    out.set(step, std::make_shared<const NativeHistogram>(
-                      rate ? divided(sum.sum(), seconds) : sum.sum()));
+    out.set(step, std::make_shared<const NativeHistogram>(rate ? divided(sum.sum(), seconds)
+                                                               : sum.sum()));
   }
 }
 
@@ -308,11 +309,11 @@ void count_events(const RangeInput& input, IsEvent&& is_event, Column& out) {
   const size_t size = input.samples.size();
   before.resize(size);
   before[0] = 0;
-  for (size_t i = 1; i < size; ++i) before[i] = before[i - 1] + (is_event(input.samples, i) ? 1 : 0);
+  for (size_t i = 1; i < size; ++i)
+    before[i] = before[i - 1] + (is_event(input.samples, i) ? 1 : 0);
   for (size_t step = 0; step < input.plan.count; ++step) {
     if (input.low[step] == input.high[step]) continue;
-    out.values[step] =
-        static_cast<double>(before[input.high[step] - 1] - before[input.low[step]]);
+    out.values[step] = static_cast<double>(before[input.high[step] - 1] - before[input.low[step]]);
   }
 }
 

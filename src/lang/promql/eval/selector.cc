@@ -26,6 +26,7 @@ class SelectorSource final : public VectorSource {
         lookback_ms_(evaluation.options().lookback_ms) {}
 
   size_t size() const override { return set_.size(); }
+  bool one_metric() const override { return selects_one_metric(selector_); }
   SeriesName name(size_t i) const override {
     const SeriesName plain{set_.labels(i), false};
     return field_ == SampleField::kValue ? plain : evaluation_.without_metric_name(plain);
@@ -109,8 +110,7 @@ class SelectorSource final : public VectorSource {
       notes |= kNoteMixedFloatsHistograms;
     } else if (a) {
       const bool counter = a->reset != model::CounterReset::kGauge;
-      Interpolated value =
-          interpolate(*a, *b, fraction, counter, counter && is_reset(*b, *a));
+      Interpolated value = interpolate(*a, *b, fraction, counter, counter && is_reset(*b, *a));
       if (value.compatible) {
         out.set(step, std::make_shared<const NativeHistogram>(std::move(value.histogram)));
       } else {
@@ -139,15 +139,14 @@ Result<VectorPtr> select_vector(Evaluation& evaluation, const VectorSelector& se
                                 SampleField field, const Scope& scope) {
   const bool pinned = selector.at.kind != AtModifier::Kind::kNone;
   ASSIGN_OR_RETURN(const int64_t offset, evaluation.milliseconds(selector.offset, true));
-  const int64_t first =
-      (pinned ? evaluation.at_ms(selector.at) : scope.steps.begin_ms) - offset;
+  const int64_t first = (pinned ? evaluation.at_ms(selector.at) : scope.steps.begin_ms) - offset;
   const int64_t last = (pinned ? evaluation.at_ms(selector.at) : scope.steps.end_ms()) - offset;
   const int64_t lookback = evaluation.options().lookback_ms;
   model::TimeRangeMs range{first - lookback + 1, last};
   if (selector.expansion == Expansion::kSmoothed) range.end_ms += lookback - 1;
   ASSIGN_OR_RETURN(const model::SeriesSet* set, evaluation.select(selector.matchers, range));
-  return VectorPtr(std::make_unique<SelectorSource>(evaluation, *set, selector, field, scope,
-                                                    first, pinned ? 0 : scope.steps.step_ms));
+  return VectorPtr(std::make_unique<SelectorSource>(evaluation, *set, selector, field, scope, first,
+                                                    pinned ? 0 : scope.steps.step_ms));
 }
 
 }  // namespace gatehouse::promql

@@ -89,8 +89,7 @@ Result<VectorPtr> call_sort(Evaluation& evaluation, const CallExpr& call, const 
       const LabelsView x = block->name(a).labels;
       const LabelsView y = block->name(b).labels;
       for (const std::string& name : names) {
-        const int sign =
-            compare_naturally(model::find_label(x, name), model::find_label(y, name));
+        const int sign = compare_naturally(model::find_label(x, name), model::find_label(y, name));
         if (sign != 0) return descending ? sign > 0 : sign < 0;
       }
       const int sign = compare_labels(x, y);

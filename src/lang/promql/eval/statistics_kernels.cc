@@ -12,8 +12,8 @@ double quantile_of(double q, std::vector<double>& values) {
   if (q < 0) return -kInf;
   if (q > 1) return kInf;
   // NaN is the smallest.
-  const auto numbers = std::partition(values.begin(), values.end(),
-                                      [](double value) { return std::isnan(value); });
+  const auto numbers =
+      std::partition(values.begin(), values.end(), [](double value) { return std::isnan(value); });
   const auto nans = static_cast<size_t>(numbers - values.begin());
   const double rank = q * static_cast<double>(values.size() - 1);
   const auto lower = static_cast<size_t>(rank);
@@ -151,8 +151,7 @@ void predict_kernel(const RangeInput& input, Column& out) {
 void smoothing_kernel(const RangeInput& input, Column& out) {
   for_each_float_window(input, [&](size_t step, const FloatWindow& window) {
     if (window.size < 2) return;
-    out.values[step] =
-        smoothed(window, input.first_parameter[step], input.second_parameter[step]);
+    out.values[step] = smoothed(window, input.first_parameter[step], input.second_parameter[step]);
   });
 }
 

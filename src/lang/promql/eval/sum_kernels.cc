@@ -2,9 +2,9 @@
 //
 // Windows overlap: a sum from window to window must not begin anew, yet is to be as
 // exact as Prometheus's compensated one. So running sums from the first sample on are
-// kept in twice a double's precision (the sum and its rounding error, both exact by
-// Knuth's two-sum), and a window's sum is the difference of two of them. Its error is
-// below 2^-100 of the largest running sum; where that could be seen in the result (a
+// kept, and beside each the sum of the rounding errors so far (exact by Knuth's
+// two-sum); a window's sum is the difference of two such pairs. Its error is far below
+// 2^-90 of the largest running sum; where that could be seen in the result (a
 // sum that all but cancels, or samples of very different size), and where something
 // is not finite, the window is summed by itself.
 #include <algorithm>
@@ -34,9 +34,10 @@ TwoSum two_sum(double a, double b) {
 
 class RunningSums {
  public:
-  RunningSums(const std::vector<double>& values, std::vector<double>& sums,
-              std::vector<double>& errors)
-      : values_(values), sums_(sums), errors_(errors) {
+  // Of windows that do not overlap each is summed by itself.
+  RunningSums(const RangeInput& input, const std::vector<double>& values)
+      : values_(values), sums_(input.worker.numbers), errors_(input.worker.more_numbers) {
+    if (!input.overlap()) return;
     sums_.resize(values.size() + 1);
     errors_.resize(values.size() + 1);
     double sum = 0;
@@ -44,10 +45,8 @@ class RunningSums {
     sums_[0] = errors_[0] = 0;
     for (size_t i = 0; i < values.size(); ++i) {
       const TwoSum next = two_sum(sum, values[i]);
+      sum = next.sum;
       error += next.error;
-      const TwoSum tidy = two_sum(next.sum, error);
-      sum = tidy.sum;
-      error = tidy.error;
       sums_[i + 1] = sum;
       errors_[i + 1] = error;
       largest_ = std::max(largest_, std::fabs(sum));
@@ -114,8 +113,7 @@ void mixed(const RangeInput& input, bool mean, Column& out) {
     if (!histograms) {
       Kahan sum;
       for (uint32_t i = low; i < high; ++i) sum.add(samples.values[i]);
-      out.values[step] =
-          mean ? mean_of(sum, samples.values.data() + low, high - low) : sum.value();
+      out.values[step] = mean ? mean_of(sum, samples.values.data() + low, high - low) : sum.value();
       continue;
     }
     HistogramSum sum;
@@ -138,7 +136,7 @@ void mixed(const RangeInput& input, bool mean, Column& out) {
 
 void sum_kernel(const RangeInput& input, Column& out) {
   if (!input.floats_only()) return mixed(input, false, out);
-  const RunningSums sums(input.samples.values, input.worker.numbers, input.worker.more_numbers);
+  const RunningSums sums(input, input.samples.values);
   for (size_t step = 0; step < input.plan.count; ++step) {
     if (input.low[step] == input.high[step]) continue;
     out.values[step] = sums.window(input.low[step], input.high[step]).value();
@@ -148,7 +146,7 @@ void sum_kernel(const RangeInput& input, Column& out) {
 void avg_kernel(const RangeInput& input, Column& out) {
   if (!input.floats_only()) return mixed(input, true, out);
   const double* const values = input.samples.values.data();
-  const RunningSums sums(input.samples.values, input.worker.numbers, input.worker.more_numbers);
+  const RunningSums sums(input, input.samples.values);
   for (size_t step = 0; step < input.plan.count; ++step) {
     const uint32_t low = input.low[step];
     const uint32_t high = input.high[step];

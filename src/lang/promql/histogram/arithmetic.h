@@ -16,8 +16,8 @@ namespace gatehouse::promql {
 class HistogramSum {
  public:
   struct Outcome {
-    bool compatible = true;     // false: exponential and custom buckets; nothing was added
-    bool reconciled = false;    // custom bounds differed
+    bool compatible = true;        // false: exponential and custom buckets; nothing was added
+    bool reconciled = false;       // custom bounds differed
     bool reset_collision = false;  // some added so far say the counter was reset, some that not
   };
 
@@ -67,6 +67,7 @@ class HistogramSum {
   // Sums beyond what a double holds are kept a power of two smaller: their mean may
   // be within. 1 otherwise.
   double scale_ = 1;
+  double magnitude_ = 0;  // no number above is larger
 };
 
 // The histogram with every count and the sum multiplied, or divided. A negative

@@ -63,7 +63,7 @@ TEST(HistogramSum, WidensTheZeroBucketToAnEndNoBucketCrosses) {
   NativeHistogram wide;
   wide.count = 1;
   wide.zero_count = 1;
-  wide.zero_threshold = 0.3;  // inside (0.25, 0.5], which the other has
+  wide.zero_threshold = 0.3;                           // inside (0.25, 0.5], which the other has
   HistogramSum sum(exponential(0, 2, 1, -1, {1, 1}));  // (0.25, 0.5], (0.5, 1]
   sum.add(wide);
   const NativeHistogram out = sum.sum();
@@ -112,8 +112,8 @@ TEST(HistogramReset, IsSeenInCountBucketsAndLayout) {
   EXPECT_FALSE(is_reset(before, before));
   EXPECT_TRUE(is_reset(exponential(0, 3, 4, 0, {1, 1, 1}), before));
   EXPECT_TRUE(is_reset(exponential(0, 5, 4, 0, {1, 1, 3}), before));
-  EXPECT_TRUE(is_reset(exponential(1, 5, 4, 0, {1, 2, 2}), before));   // finer
-  EXPECT_FALSE(is_reset(exponential(-1, 5, 4, 0, {1, 4}), before));    // coarser
+  EXPECT_TRUE(is_reset(exponential(1, 5, 4, 0, {1, 2, 2}), before));  // finer
+  EXPECT_FALSE(is_reset(exponential(-1, 5, 4, 0, {1, 4}), before));   // coarser
   EXPECT_TRUE(is_reset(custom({1, 2}, {3, 2}), before));
   NativeHistogram wider = exponential(0, 5, 4, 1, {2, 2});
   wider.zero_threshold = 1;

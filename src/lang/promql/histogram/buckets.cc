@@ -73,8 +73,8 @@ std::vector<Bucket> all_buckets(const NativeHistogram& histogram) {
                        -exponential_bound(schema, at->index - 1), at->count});
   }
   if (histogram.zero_count != 0) {
-    buckets.push_back({Bucket::Kind::kZero, 0, -histogram.zero_threshold,
-                       histogram.zero_threshold, histogram.zero_count});
+    buckets.push_back({Bucket::Kind::kZero, 0, -histogram.zero_threshold, histogram.zero_threshold,
+                       histogram.zero_count});
   }
   for (const auto& [index, count] : unpack(histogram.positive_spans, histogram.positive_buckets)) {
     buckets.push_back({Bucket::Kind::kPositive, index, exponential_bound(schema, index - 1),
@@ -105,8 +105,7 @@ double share_below(const Bucket& bucket, double value) {
 }
 
 std::string to_text(const NativeHistogram& histogram) {
-  std::string out =
-      "{count:" + go_number(histogram.count) + ", sum:" + go_number(histogram.sum);
+  std::string out = "{count:" + go_number(histogram.count) + ", sum:" + go_number(histogram.sum);
   for (const Bucket& bucket : all_buckets(histogram)) {
     const bool from = bucket.kind == Bucket::Kind::kNegative ||
                       bucket.kind == Bucket::Kind::kZero || std::isinf(bucket.lower);

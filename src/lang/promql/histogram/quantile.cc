@@ -243,9 +243,9 @@ ClassicQuantile classic_quantile(double q, std::span<ClassicBucket> buckets) {
     return out;
   }
   double rank = q * observations;
-  const auto found = std::partition_point(
-      buckets.begin(), buckets.begin() + static_cast<ptrdiff_t>(size - 1),
-      [rank](const ClassicBucket& bucket) { return !(bucket.count >= rank); });
+  const auto found =
+      std::partition_point(buckets.begin(), buckets.begin() + static_cast<ptrdiff_t>(size - 1),
+                           [rank](const ClassicBucket& bucket) { return !(bucket.count >= rank); });
   const auto at = static_cast<size_t>(found - buckets.begin());
   if (at == size - 1) {
     out.value = buckets[size - 2].upper;
