@@ -1,9 +1,10 @@
+#include "store/metric_store.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <thread>
 
-#include "store/metric_store.h"
 #include "store/simulated_disk.h"
 #include "store/wal/wal_reader.h"
 
@@ -202,7 +203,8 @@ TEST_F(MetricStoreTest, KeepsEverythingAcrossAKill) {
     EXPECT_EQ(read({equal("__name__", "f")}), before_f);
     EXPECT_EQ(read({equal("__name__", "h")}), before_h);
   }
-  EXPECT_NE(read({equal("__name__", "h")}).find("0:h7@-5 10:1 1000000:h7@999995"), std::string::npos);
+  EXPECT_NE(read({equal("__name__", "h")}).find("0:h7@-5 10:1 1000000:h7@999995"),
+            std::string::npos);
 }
 
 TEST_F(MetricStoreTest, FlushesDeletesAndReadsBothAsOne) {
@@ -266,8 +268,8 @@ TEST_F(MetricStoreTest, StaysWithinItsMemory) {
   uint64_t made = 0;
   Status refusal;
   for (int i = 0; i < 200'000 && refusal.ok(); ++i) {
-    const auto outcome = append({{"__name__", "burst"}, {"id", std::to_string(i)}},
-                                {{kStart, 1, 0}});
+    const auto outcome =
+        append({{"__name__", "burst"}, {"id", std::to_string(i)}}, {{kStart, 1, 0}});
     if (outcome.ok()) {
       ++made;
     } else {

@@ -40,7 +40,8 @@ class SimulatedFile : public model::File {
       for (const auto& [path, inode] : disk_.names_) {
         if (inode != inode_) used += inode->now.size();
       }
-      const uint64_t mine = disk_.faults_.capacity_bytes - std::min(used, disk_.faults_.capacity_bytes);
+      const uint64_t mine =
+          disk_.faults_.capacity_bytes - std::min(used, disk_.faults_.capacity_bytes);
       if (offset + room > std::max<uint64_t>(mine, inode_->now.size())) {
         room = mine > offset ? static_cast<size_t>(mine - offset) : 0;
         room = std::min(room, bytes.size());

@@ -23,9 +23,9 @@ class SimulatedDisk : public model::Disk {
 
   // Faults, each of so many in a thousand operations of its kind.
   struct Faults {
-    uint32_t write_fails = 0;  // EIO, after a part of the bytes
-    uint32_t sync_fails = 0;   // of files
-    uint32_t open_fails = 0;   // of files to be made
+    uint32_t write_fails = 0;              // EIO, after a part of the bytes
+    uint32_t sync_fails = 0;               // of files
+    uint32_t open_fails = 0;               // of files to be made
     uint64_t capacity_bytes = UINT64_MAX;  // of all files; a write past it leaves what fits
   };
   void set_faults(Faults faults) { faults_ = faults; }

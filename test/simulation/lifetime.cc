@@ -149,7 +149,8 @@ class Lifetime {
     std::vector<Cells> found(kSeries);
     model::QueryContext context(budget_, INT64_MAX, INT64_MAX);
     const model::Matcher any = *model::Matcher::create(model::Matcher::Op::kRegex, "group", "g.*");
-    const auto order = outcome_.checked % 2 == 0 ? model::SeriesOrder::kAny : model::SeriesOrder::kByLabels;
+    const auto order =
+        outcome_.checked % 2 == 0 ? model::SeriesOrder::kAny : model::SeriesOrder::kByLabels;
     auto set = store_->select(std::span(&any, 1), {}, order, context);
     if (!set.ok()) {
       violated("select: " + set.status().to_string());
@@ -182,13 +183,16 @@ class Lifetime {
         const auto there = found[i].find(time_ms);
         const std::string what = names_[i] + " at " + std::to_string(time_ms) + ", " + when;
         if (cell.state == Cell::kThere && there == found[i].end()) {
-          for (const auto& [seen_ms, seen] : found[i]) say("  found %lld", static_cast<long long>(seen_ms));
+          for (const auto& [seen_ms, seen] : found[i])
+            say("  found %lld", static_cast<long long>(seen_ms));
           for (const auto& [told_ms, told] : model_[i]) {
-            say("  told %lld, state %d", static_cast<long long>(told_ms), static_cast<int>(told.state));
+            say("  told %lld, state %d", static_cast<long long>(told_ms),
+                static_cast<int>(told.state));
           }
           violated("lost: " + what);
         }
-        if (cell.state == Cell::kGone && there != found[i].end()) violated("deleted, yet there: " + what);
+        if (cell.state == Cell::kGone && there != found[i].end())
+          violated("deleted, yet there: " + what);
         if (cell.state == Cell::kThere && there != found[i].end() &&
             there->second.bits != cell.bits) {
           violated("another value: " + what);
@@ -272,7 +276,8 @@ class Lifetime {
       int64_t time_ms = clock_.now_ms;
       if (random_.below(6) == 0) time_ms -= static_cast<int64_t>(random_.below(20 * 60'000));
       const uint64_t samples = 1 + random_.below(4);
-      for (uint64_t s = 0; s < samples; ++s, time_ms += 1 + static_cast<int64_t>(random_.below(1000))) {
+      for (uint64_t s = 0; s < samples;
+           ++s, time_ms += 1 + static_cast<int64_t>(random_.below(1000))) {
         if (model_[plan.series].contains(time_ms)) continue;
         double value = static_cast<double>(random_.below(1000));
         if (random_.below(4) == 0) value = random_.uniform();

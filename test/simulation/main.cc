@@ -1,5 +1,6 @@
 // simulate [SEEDS | forever] [FIRST]: lives so many lifetimes of the store of samples, each from a
-// seed. A violation names its seed, and `simulate seed N` lives that one again, telling what happens.
+// seed. A violation names its seed, and `simulate seed N` lives that one again, telling what
+// happens.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +17,9 @@ int main(int count, char** arguments) {
   std::string what = count > 1 ? arguments[1] : "1000";
   uint64_t first = count > 2 ? std::strtoull(arguments[2], nullptr, 10) : 1;
   const bool one = what == "seed";
-  const uint64_t seeds = one ? 1 : what == "forever" ? UINT64_MAX : std::strtoull(what.c_str(), nullptr, 10);
+  const uint64_t seeds = one                 ? 1
+                         : what == "forever" ? UINT64_MAX
+                                             : std::strtoull(what.c_str(), nullptr, 10);
   if (std::freopen("/dev/null", "w", stderr) == nullptr) return 1;
   simulation::Outcome total;
   uint64_t violations = 0;
@@ -39,12 +42,13 @@ int main(int count, char** arguments) {
     }
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  std::printf("simulate: %llu seeds, %llu samples, %llu ends, %llu failures of the disk, %llu checks, "
-              "%llu violations; %.1f s\n",
-              static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(total.appended),
-              static_cast<unsigned long long>(total.crashes),
-              static_cast<unsigned long long>(total.disk_failures),
-              static_cast<unsigned long long>(total.checked),
-              static_cast<unsigned long long>(violations), took.count());
+  std::printf(
+      "simulate: %llu seeds, %llu samples, %llu ends, %llu failures of the disk, %llu checks, "
+      "%llu violations; %.1f s\n",
+      static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(total.appended),
+      static_cast<unsigned long long>(total.crashes),
+      static_cast<unsigned long long>(total.disk_failures),
+      static_cast<unsigned long long>(total.checked), static_cast<unsigned long long>(violations),
+      took.count());
   return violations == 0 ? 0 : 1;
 }

@@ -1,9 +1,6 @@
 // Head: appending. A plan is made for each shard in turn: find the series of the
 // batch (their memory is asked for in groups, so that the waits for it overlap),
 // make those that are new, choose the samples that may go in.
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -11,6 +8,7 @@
 #include "base/random.h"
 #include "store/head/head.h"
 #include "store/head/labels_check.h"
+#include "store/head/short_text.h"
 
 namespace gatehouse::store {
 namespace {
@@ -94,9 +92,8 @@ Head::~Head() = default;
 uint32_t Head::tag_and_shard(model::LabelsView labels, uint32_t& shard) const {
   uint64_t hash = hash_seed_;
   for (const model::LabelView& label : labels) {
-    // Each with the hash so far as its seed: order and borders matter.
-    hash = XXH3_64bits_withSeed(label.name.data(), label.name.size(), hash);
-    hash = XXH3_64bits_withSeed(label.value.data(), label.value.size(), hash + 1);
+    // Each goes on from the hash so far: order and borders matter.
+    hash = hash_text(hash_text(hash, label.name), label.value);
   }
   shard = static_cast<uint32_t>(hash) & (kShards - 1);
   return static_cast<uint32_t>(hash >> 32);

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "store/head/column_merge.h"
+#include "store/head/short_text.h"
 
 namespace gatehouse::store {
 namespace {
@@ -86,8 +87,8 @@ bool Shard::has_labels(uint32_t slot, model::LabelsView labels) const {
   if (*at++ != labels.size()) return false;
   for (const model::LabelView& label : labels) {
     const uint32_t pair = next_ref(at);
-    if (labels_.value(pair) != label.value) return false;
-    if (labels_.view(pair).name != label.name) return false;
+    const model::LabelView known = labels_.view(pair);
+    if (!same_text(known.value, label.value) || !same_text(known.name, label.name)) return false;
   }
   return true;
 }

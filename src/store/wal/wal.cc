@@ -175,8 +175,8 @@ Status Wal::sync() {
   Status synced = file == nullptr ? Status() : file->sync();
   for (const uint32_t segment : earlier) {
     if (!synced.ok()) break;
-    auto opened = disk_.open(options_.directory + "/" + segment_name(segment),
-                             model::Disk::Open::kWrite);
+    auto opened =
+        disk_.open(options_.directory + "/" + segment_name(segment), model::Disk::Open::kWrite);
     // What a snapshot made superfluous is gone.
     if (opened.ok()) synced = (*opened)->sync();
   }

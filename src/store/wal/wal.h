@@ -73,9 +73,9 @@ class Wal {
   // Where whole frames end.
   WalPlace end() const;
   uint32_t first_segment() const;
-  uint64_t bytes() const;          // of all segments
+  uint64_t bytes() const;                                       // of all segments
   uint64_t bytes_between(uint32_t first, uint32_t last) const;  // without the last
-  uint64_t bytes_written() const;  // since create()
+  uint64_t bytes_written() const;                               // since create()
   // A sync failed since the last call of clear_sync_failure(), or may have in the
   // life before this one: what was written then may only be in memory. sync() goes on syncing,
   // and fails.

@@ -16,8 +16,8 @@ class Collector {
   Collector(WalBatch& out, uint32_t shard) : out_(out), shard_(shard) {}
   void series(uint32_t, std::span<const uint32_t>) {}
   void sample(const WalSample& sample) {
-    out_.floats.push_back({shard_, sample.slot, sample.time_ms, std::bit_cast<double>(sample.bits),
-                           sample.start_ms});
+    out_.floats.push_back(
+        {shard_, sample.slot, sample.time_ms, std::bit_cast<double>(sample.bits), sample.start_ms});
   }
   void histogram(uint32_t slot, int64_t time_ms, int64_t start_ms,
                  model::NativeHistogram&& histogram) {
