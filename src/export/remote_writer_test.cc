@@ -60,6 +60,11 @@ class TestReceiver {
     }
     return count() >= count_min;
   }
+  std::string header(const std::string& name) const {  // of the last request
+    std::lock_guard lock(mutex_);
+    const auto at = last_headers.find(name);
+    return at == last_headers.end() ? "" : at->second;
+  }
   int requests() const {
     std::lock_guard lock(mutex_);
     return requests_;
@@ -270,11 +275,11 @@ TEST_F(RemoteWriterTest, SendsWhatComesInEachSeriesInItsOrder) {
   EXPECT_LE(receiver.most_at_once, 4);
   EXPECT_LE(receiver.largest, 100u);
   EXPECT_EQ(receiver.last_target, "/api/v1/write?tenant=a");
-  EXPECT_EQ(receiver.last_headers["content-encoding"], "snappy");
-  EXPECT_EQ(receiver.last_headers["content-type"], "application/x-protobuf");
-  EXPECT_EQ(receiver.last_headers["x-prometheus-remote-write-version"], "0.1.0");
-  EXPECT_EQ(receiver.last_headers["x-scope-orgid"], "tenant");
-  EXPECT_EQ(receiver.last_headers["authorization"], "Basic " + base64_encode("me:secret"));
+  EXPECT_EQ(receiver.header("content-encoding"), "snappy");
+  EXPECT_EQ(receiver.header("content-type"), "application/x-protobuf");
+  EXPECT_EQ(receiver.header("x-prometheus-remote-write-version"), "0.1.0");
+  EXPECT_EQ(receiver.header("x-scope-orgid"), "tenant");
+  EXPECT_EQ(receiver.header("authorization"), "Basic " + base64_encode("me:secret"));
   EXPECT_EQ(metric("prometheus_remote_storage_samples"), 3000);
   EXPECT_EQ(metric("prometheus_remote_storage_samples_failed"), 0);
   EXPECT_EQ(metric("prometheus_remote_storage_samples_pending"), 0);
@@ -336,8 +341,8 @@ TEST_F(RemoteWriterTest, RetriesWhatMayPassAndDropsWhatMayNot) {
     ASSERT_LT(steady_ms() - begin_ms, 15'000);
   }
   EXPECT_GE(steady_ms() - begin_ms, 1000);
-  EXPECT_EQ(receiver.last_headers["authorization"], "Bearer token");
-  EXPECT_EQ(receiver.last_headers["retry-attempt"], "1");
+  EXPECT_EQ(receiver.header("authorization"), "Bearer token");
+  EXPECT_EQ(receiver.header("retry-attempt"), "1");
   append(20, kStartMs + 1000, 2);
   ASSERT_TRUE(receiver.wait_for(20));
   writer->finish(1000);
@@ -404,7 +409,7 @@ TEST_F(RemoteWriterTest, Version2HasHistogramsExemplarsMetadataAndStartTimes) {
   append_one(latency);
   ASSERT_TRUE(receiver.wait_for(2));
   writer->finish(1000);
-  EXPECT_EQ(receiver.last_headers["x-prometheus-remote-write-version"], "2.0.0");
+  EXPECT_EQ(receiver.header("x-prometheus-remote-write-version"), "2.0.0");
   const auto got = receiver.samples()[R"({__name__="requests_total", job="j"})"];
   ASSERT_EQ(got.size(), 2u);
   EXPECT_EQ(got[0].start_ms, kStartMs - 5000);
