@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -101,17 +102,24 @@ class Connection {
   int fd_ = -1;
 };
 
-// The requests of the lanes that belong to one of `connections`.
+// The requests of the lanes that belong to one of `connections`. All of one moment are
+// sent before the first of the next, as if they were scraped just now.
 class Stream {
  public:
-  Stream(const std::string& path, uint32_t mine, uint32_t connections)
+  Stream(const std::string& path, uint32_t mine, uint32_t connections, std::barrier<>& moment)
       : file_(std::fopen(path.c_str(), "rb"), &std::fclose),
         mine_(mine),
-        connections_(connections) {}
+        connections_(connections),
+        moment_(moment) {}
+  ~Stream() { moment_.arrive_and_drop(); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
   bool open() const { return file_ != nullptr; }
   bool next(std::string& body) {
     uint32_t head[2];  // lane, bytes
     while (std::fread(head, sizeof head, 1, file_.get()) == 1) {
+      if (head[0] < lane_before_) moment_.arrive_and_wait();
+      lane_before_ = head[0];
       if (head[0] % connections_ != mine_) {
         if (std::fseek(file_.get(), head[1], SEEK_CUR) != 0) return false;
         continue;
@@ -125,6 +133,8 @@ class Stream {
  private:
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
   uint32_t mine_, connections_;
+  uint32_t lane_before_ = 0;
+  std::barrier<>& moment_;
 };
 
 struct Totals {
@@ -157,9 +167,10 @@ void send_some(Stream& stream, const Destination& to, Totals& totals) {
 
 bool send_stream(const std::string& path, const Destination& to) {
   const auto connections = static_cast<uint32_t>(to.connections);
+  std::barrier<> moment(to.connections);
   std::vector<std::unique_ptr<Stream>> streams;
   for (uint32_t i = 0; i < connections; ++i) {
-    streams.push_back(std::make_unique<Stream>(path, i, connections));
+    streams.push_back(std::make_unique<Stream>(path, i, connections, moment));
     if (!streams.back()->open()) {
       std::perror(path.c_str());
       return false;
@@ -168,8 +179,8 @@ bool send_stream(const std::string& path, const Destination& to) {
   Totals totals;
   const auto begin = Clock::now();
   std::vector<std::thread> threads;
-  for (const auto& stream : streams) {
-    threads.emplace_back([&, from = stream.get()] { send_some(*from, to, totals); });
+  for (auto& stream : streams) {
+    threads.emplace_back([&, from = std::move(stream)] { send_some(*from, to, totals); });
   }
   for (std::thread& each : threads) each.join();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();

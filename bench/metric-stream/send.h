@@ -12,8 +12,9 @@ struct Destination {
   int connections = 2;
 };
 
-// Keeps the order of time within a series, as a real sender does. Prints {"requests":…,"bytes":…,"seconds":…,"retried":…}.
-// False: one was refused; its status and answer are on stderr.
+// Keeps the order of time within a series, as a real sender does. Prints
+// {"requests":…,"bytes":…,"seconds":…,"retried":…}. False: one was refused; its status and answer
+// are on stderr.
 bool send_stream(const std::string& path, const Destination& to);
 
 }  // namespace gatehouse::bench

@@ -62,23 +62,23 @@ def bytes_under(path):
 
 class Gatehouse(Subject):
     def disk_bytes_a_sample(self, _samples):
-        return blocks_bytes_a_sample(self.directory / "data" / "metrics" / "blocks")
+        """Of the finished blocks, counted by their files and by what the server says is in them."""
+        blocks = json.loads(self.ask("/api/v1/status/tsdb"))["data"]["storage"]["blocks"]
+        if not blocks:
+            raise RuntimeError("no finished block")
+        return bytes_under(self.directory / "data" / "metrics" / "blocks") / sum(each["samples"] for each in blocks)
 
 
 class Prometheus(Subject):
     def disk_bytes_a_sample(self, _samples):
-        return blocks_bytes_a_sample(self.directory / "data")
-
-
-def blocks_bytes_a_sample(directory):
-    """Of the finished blocks, as their meta.json counts them; the head's log is no block."""
-    total = samples = 0
-    for meta in directory.glob("*/meta.json"):
-        samples += json.loads(meta.read_text())["stats"]["numSamples"]
-        total += bytes_under(meta.parent)
-    if samples == 0:
-        raise RuntimeError(f"no finished block under {directory}")
-    return total / samples
+        """Of the finished blocks, as their meta.json counts them; the head's log is no block."""
+        total = samples = 0
+        for meta in (self.directory / "data").glob("*/meta.json"):
+            samples += json.loads(meta.read_text())["stats"]["numSamples"]
+            total += bytes_under(meta.parent)
+        if samples == 0:
+            raise RuntimeError("no finished block")
+        return total / samples
 
 
 class VictoriaMetrics(Subject):
@@ -115,7 +115,7 @@ def gatehouse():
         binary = os.environ.get("GATEHOUSE_BINARY", BUILD / "gatehouse")
         made = subprocess.run([binary, "key", "create", "--config", config, "--name", "bench", "--role", "admin"],
                               check=True, capture_output=True, text=True, cwd=directory)
-        key = next(word for word in made.stdout.split() if word.startswith("gh_"))
+        key = made.stdout.strip().splitlines()[-1].split()[-1]
         return Gatehouse("gatehouse", [binary, "serve", "--config", config], port, directory, {"Authorization": f"Bearer {key}"})
     return running(make)
 

@@ -35,6 +35,9 @@ class Mapping {
  public:
   virtual ~Mapping() = default;
   virtual std::string_view bytes() const = 0;
+  // Takes the pages out of the process's memory; the next who reads them gets them
+  // from the page cache or the disk. From any thread, also while others read.
+  virtual void forget() const {}
 };
 
 // Held until it is destroyed, or the process ends.

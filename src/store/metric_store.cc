@@ -16,6 +16,7 @@ namespace {
 
 // How often the thread looks for what is due.
 constexpr int64_t kRoundMs = 500;
+constexpr int64_t kFirstRoundMs = 2'000;
 // No query lives longer, so that a reader who does has been forgotten by its owner.
 constexpr int64_t kReadersWaitMs = 600'000;
 // What is written into a block is so far behind the newest sample at least: late
@@ -306,6 +307,16 @@ Status MetricStore::flush_before(int64_t cut_ms) {
 Status MetricStore::snapshot_head() {
   std::lock_guard lock(upkeep_mutex_);
   if (!ready()) return unavailable("the store is still reading its log");
+  return snapshot_head_locked();
+}
+
+Status MetricStore::sync_locked() {
+  // What a sync may have lost is made durable by writing it out anew.
+  if (wal_->sync_failed()) RETURN_IF_ERROR(snapshot_head_locked());
+  return wal_->sync();
+}
+
+Status MetricStore::snapshot_head_locked() {
   const bool sync_had_failed = wal_->sync_failed();
   const uint64_t at_bytes = wal_->bytes_written();
   ASSIGN_OR_RETURN(const uint32_t number, wal_->rotate());
@@ -394,7 +405,7 @@ Result<uint64_t> MetricStore::delete_series(std::span<const model::Matcher> matc
   std::lock_guard lock(upkeep_mutex_);
   if (!ready()) return unavailable("the store is still reading its log");
   ASSIGN_OR_RETURN(uint64_t concerned, head_->delete_samples(matchers, range));
-  RETURN_IF_ERROR(wal_->sync());
+  RETURN_IF_ERROR(sync_locked());
   for (const auto& block : view()->blocks) {
     if (!block->overlaps(range)) continue;
     ASSIGN_OR_RETURN(const uint64_t of_block, block->delete_samples(matchers, range));
@@ -469,6 +480,12 @@ Status MetricStore::upkeep() {
 
 void MetricStore::run() {
   if (!recover_head().ok()) return;
+  {
+    // Those who waited for the start come first.
+    std::unique_lock lock(state_mutex_);
+    state_changed_.wait_for(lock, std::chrono::milliseconds(kFirstRoundMs),
+                            [&] { return stopping_.load(); });
+  }
   while (!stopping_) {
     (void)upkeep();
     std::unique_lock lock(state_mutex_);
@@ -478,7 +495,10 @@ void MetricStore::run() {
 }
 
 Status MetricStore::sync() {
-  return ready() ? wal_->sync() : unavailable("the store is still reading its log");
+  if (!ready()) return unavailable("the store is still reading its log");
+  if (!wal_->sync_failed()) return wal_->sync();
+  std::lock_guard lock(upkeep_mutex_);
+  return sync_locked();
 }
 
 void MetricStore::finish() {
@@ -487,8 +507,9 @@ void MetricStore::finish() {
   if (thread_.joinable()) thread_.join();
   if (wal_ == nullptr) return;
   // Worth its time only where a replay would take longer than a moment.
-  if (wal_->bytes_written() - snapshot_at_bytes_ > (uint64_t{1} << 20)) {
-    note(snapshot_head(), "snapshot");
+  std::lock_guard lock(upkeep_mutex_);
+  if (ready() && wal_->bytes_written() - snapshot_at_bytes_ > (uint64_t{1} << 20)) {
+    note(snapshot_head_locked(), "snapshot");
   }
   (void)wal_->sync();
   wal_->finish();

@@ -83,6 +83,9 @@ class RealMapping : public Mapping {
     if (size_ != 0) ::munmap(start_, size_);
   }
   std::string_view bytes() const override { return {start_, size_}; }
+  void forget() const override {
+    if (size_ != 0) ::madvise(start_, size_, MADV_DONTNEED);
+  }
 
  private:
   char* start_;

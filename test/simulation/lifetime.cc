@@ -61,7 +61,12 @@ class Lifetime {
   Outcome run() {
     for (int life = 0; life < kLives && ok(); ++life) {
       open();
-      for (int step = 0; step < kSteps && ok(); ++step) this->step();
+      for (int step = 0; step < kSteps && ok(); ++step) {
+        this->step();
+        if (!verbose_) continue;
+        check("after this step");
+        say_blocks();
+      }
       if (ok()) end();
     }
     if (ok()) {
@@ -89,9 +94,29 @@ class Lifetime {
 
   void open() {
     disk_.set_faults({});
+    if (verbose_) {
+      for (const std::string& path : disk_.paths()) {
+        say("  file %s: %zu bytes", path.c_str(), disk_.bytes(path)->size());
+      }
+    }
     auto opened = store::MetricStore::open(budget_, options_);
     if (!opened.ok()) return violated("open: " + opened.status().to_string());
     store_ = std::move(*opened);
+    const store::RecoveryReport report = store_->recovery();
+    say("opened: snapshot %x, %llu samples, %llu unknown, %llu torn bytes, %llu lost bytes",
+        report.snapshot, static_cast<unsigned long long>(report.samples),
+        static_cast<unsigned long long>(report.unknown_samples),
+        static_cast<unsigned long long>(report.torn_bytes),
+        static_cast<unsigned long long>(report.lost_bytes));
+    const store::HeadStats head = store_->stats(0).head;
+    say("  %llu series, %llu ended, %llu pairs, %llu names; %lld to %lld",
+        static_cast<unsigned long long>(head.series),
+        static_cast<unsigned long long>(head.ended_series),
+        static_cast<unsigned long long>(head.label_pairs),
+        static_cast<unsigned long long>(head.label_names), static_cast<long long>(head.begin_ms),
+        static_cast<long long>(head.end_ms));
+    for (const std::string& problem : report.problems) say("  %s", problem.c_str());
+    say_blocks();
     settle();
     check("after the start");
   }
@@ -124,7 +149,7 @@ class Lifetime {
     std::vector<Cells> found(kSeries);
     model::QueryContext context(budget_, INT64_MAX, INT64_MAX);
     const model::Matcher any = *model::Matcher::create(model::Matcher::Op::kRegex, "group", "g.*");
-    const auto order = random_.below(2) == 0 ? model::SeriesOrder::kAny : model::SeriesOrder::kByLabels;
+    const auto order = outcome_.checked % 2 == 0 ? model::SeriesOrder::kAny : model::SeriesOrder::kByLabels;
     auto set = store_->select(std::span(&any, 1), {}, order, context);
     if (!set.ok()) {
       violated("select: " + set.status().to_string());
@@ -156,7 +181,13 @@ class Lifetime {
       for (const auto& [time_ms, cell] : model_[i]) {
         const auto there = found[i].find(time_ms);
         const std::string what = names_[i] + " at " + std::to_string(time_ms) + ", " + when;
-        if (cell.state == Cell::kThere && there == found[i].end()) violated("lost: " + what);
+        if (cell.state == Cell::kThere && there == found[i].end()) {
+          for (const auto& [seen_ms, seen] : found[i]) say("  found %lld", static_cast<long long>(seen_ms));
+          for (const auto& [told_ms, told] : model_[i]) {
+            say("  told %lld, state %d", static_cast<long long>(told_ms), static_cast<int>(told.state));
+          }
+          violated("lost: " + what);
+        }
         if (cell.state == Cell::kGone && there != found[i].end()) violated("deleted, yet there: " + what);
         if (cell.state == Cell::kThere && there != found[i].end() &&
             there->second.bits != cell.bits) {
@@ -201,6 +232,15 @@ class Lifetime {
       clock_.now_ms += static_cast<int64_t>(random_.below(kBlockMs));
     } else {
       say("clean tombstones: %s", store_->clean_tombstones().to_string().c_str());
+    }
+  }
+
+  void say_blocks() {
+    if (!verbose_) return;
+    for (const store::BlockMeta& meta : store_->stats(0).blocks) {
+      say("  block %s level %u: %lld to %lld, %llu samples", meta.id.c_str(), meta.level,
+          static_cast<long long>(meta.begin_ms), static_cast<long long>(meta.end_ms),
+          static_cast<unsigned long long>(meta.samples));
     }
   }
 
@@ -256,6 +296,7 @@ class Lifetime {
     if (result.ok() && result->refused() > 0) return violated("refused: " + result->first_refusal);
     for (const Planned& plan : planned) {
       for (const model::Sample& sample : plan.samples) {
+        say("  %s at %lld", names_[plan.series].c_str(), static_cast<long long>(sample.time_ms));
         Cell cell{std::bit_cast<uint64_t>(sample.value),
                   result.ok() ? Cell::kThere : Cell::kPerhaps,
                   result.ok() && options_.sync_interval_ms == 0};

@@ -16,11 +16,7 @@ Status drop_names(Evaluation& evaluation, BlockPtr& block) {
     const SeriesName name = block->name(i);
     if (!name.drop_name) continue;
     any = true;
-    std::vector<LabelView> kept;
-    for (const LabelView& label : name.labels) {
-      if (!is_schema_label(label.name)) kept.push_back(label);
-    }
-    block->set_name(i, {evaluation.arena().keep(kept), false});
+    block->set_name(i, {evaluation.without_schema_labels(name.labels), false});
   }
   RETURN_IF_ERROR(evaluation.arena().status());
   return any ? evaluation.merge_equal_names(block) : Status();
@@ -81,13 +77,7 @@ Result<std::vector<ResultSeries>> matrix_answer(Evaluation& evaluation, const Ex
         static_cast<int64_t>((worker.high[0] - worker.low[0]) * sizeof(Point))));
     ResultSeries series;
     SeriesName name = range->name(i);
-    if (name.drop_name) {
-      std::vector<LabelView> kept;
-      for (const LabelView& label : name.labels) {
-        if (!is_schema_label(label.name)) kept.push_back(label);
-      }
-      name.labels = evaluation.arena().keep(kept);
-    }
+    if (name.drop_name) name.labels = evaluation.without_schema_labels(name.labels);
     series.labels = to_labels(name.labels);
     for (uint32_t at = worker.low[0]; at < worker.high[0]; ++at) {
       series.points.push_back({samples.times_ms[at], samples.values[at],

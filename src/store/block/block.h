@@ -1,9 +1,10 @@
 // Block: an immutable file of series and their samples over a range of time, with
 // an index of their labels (docs/format/block.md). The file is mapped; in memory
-// of its own a block holds next to nothing. Sections of the index are checked when
-// it is opened, a chunk of samples whenever it is read.
+// of its own a block holds next to nothing, and of the page cache's some megabytes. Sections of the
+// index are checked when it is opened, a chunk of samples whenever it is read.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -20,6 +21,7 @@
 namespace gatehouse::store {
 
 class BlockIndex;
+struct ChunkPlace;
 
 // From any thread, all of it.
 class Block : public std::enable_shared_from_this<Block> {
@@ -72,6 +74,8 @@ class Block : public std::enable_shared_from_this<Block> {
  private:
   friend class BlockSeriesSet;
   Block(model::Disk& disk, std::string directory, std::string id);
+  // Adds a chunk's samples. Now and then the mapped pages are let go.
+  Status read(const ChunkPlace& place, model::TimeRangeMs range, model::SampleColumns& out) const;
 
   model::Disk& disk_;
   std::string directory_;
@@ -80,6 +84,7 @@ class Block : public std::enable_shared_from_this<Block> {
   std::unique_ptr<model::Mapping> mapping_;
   std::unique_ptr<BlockIndex> index_;
   uint64_t cache_key_;
+  mutable std::atomic<uint64_t> samples_read_{0};
   std::mutex delete_mutex_;  // one deletion at a time
   mutable std::mutex tombstones_mutex_;
   std::shared_ptr<const Tombstones> tombstones_;

@@ -30,8 +30,21 @@ Result<uint64_t> Head::delete_samples(std::span<const model::Matcher> matchers,
   for (uint32_t number = 0; number < kShards; ++number) {
     Shard& shard = *shards_[number];
     std::lock_guard append_lock(shard.append_mutex);
-    const std::vector<uint32_t> slots = slots_of(shard, resolved);
+    std::vector<uint32_t> slots = slots_of(shard, resolved);
+    // A start that reads the log from before the last flush finds series that have
+    // ended since alive, with samples that are in blocks by now.
+    std::vector<model::LabelView> labels;
+    for (const uint32_t slot : shard.ended_slots()) {
+      labels.clear();
+      shard.labels_of(slot, labels);
+      if (std::all_of(matchers.begin(), matchers.end(), [&](const model::Matcher& matcher) {
+            return matcher.matches(model::find_label(labels, matcher.name()));
+          })) {
+        slots.push_back(slot);
+      }
+    }
     if (slots.empty()) continue;
+    std::sort(slots.begin(), slots.end());
     FrameBatch frames;
     put_deletion(frames, {number, range.begin_ms, range.end_ms, slots});
     RETURN_IF_ERROR(wal->write(frames));

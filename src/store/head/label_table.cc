@@ -12,6 +12,8 @@ namespace {
 constexpr uint32_t units(size_t bytes) {
   return static_cast<uint32_t>((bytes + Arena::kUnitBytes - 1) / Arena::kUnitBytes);
 }
+// In place of a name: a record that stands for lost ones.
+constexpr uint32_t kFiller = UINT32_MAX;
 constexpr uint32_t kBlockUnits = units(Arena::kBlockBytes);
 
 // The seed of this process: names that collide on purpose would have to guess it.
@@ -156,7 +158,22 @@ bool LabelTable::is_pair(uint32_t ref) const {
   return name != 0 && readable(name) && name_of(name) == 0;
 }
 
+// Records that were lost leave a hole. It is filled, so that whoever walks the
+// records steps over it.
+void LabelTable::fill_hole(uint32_t from, uint32_t to) {
+  for (uint32_t at = from; at < to;) {
+    const uint32_t piece = std::min(to - at, kBlockUnits - at % kBlockUnits);
+    if (piece > units(kHeadBytes)) {
+      const uint32_t head[3] = {kFiller, 0,
+                                static_cast<uint32_t>(piece * Arena::kUnitBytes - kHeadBytes)};
+      std::memcpy(arena_.at(at), head, sizeof head);
+    }
+    at += piece;
+  }
+}
+
 bool LabelTable::index_records(uint32_t from, uint32_t to) {
+  bool whole = true;
   for (uint32_t at = from; at < to;) {
     const uint32_t in_block = kBlockUnits - at % kBlockUnits;
     if (in_block < units(kHeadBytes) || to - at < units(kHeadBytes) || word(at, 2) == 0) {
@@ -164,9 +181,18 @@ bool LabelTable::index_records(uint32_t from, uint32_t to) {
       continue;
     }
     const uint32_t name = word(at, 0);
-    if (!readable(at) || at + units(kHeadBytes + word(at, 2)) > to) return false;
-    // A name whose record was lost: its pairs cannot be told.
-    if (name != 0 && !names_.contains(name)) return false;
+    if (!readable(at) || at + units(kHeadBytes + word(at, 2)) > to) {
+      fill_hole(at, to);
+      return false;
+    }
+    const uint32_t after = at + units(kHeadBytes + word(at, 2));
+    if (name != 0 && !names_.contains(name)) {
+      // Its name's record was lost, and so it is, too.
+      whole &= name == kFiller;
+      std::memcpy(arena_.at(at), &kFiller, sizeof kFiller);
+      at = after;
+      continue;
+    }
     uint32_t next = 0;
     if (name == 0) {
       names_[at];
@@ -178,9 +204,9 @@ bool LabelTable::index_records(uint32_t from, uint32_t to) {
     }
     std::memcpy(arena_.at(at) + sizeof(uint32_t), &next, sizeof next);
     enter(at, tag_of(name, text(at)));
-    at += units(kHeadBytes + word(at, 2));
+    at = after;
   }
-  return true;
+  return whole;
 }
 
 bool LabelTable::import_raw(uint32_t from, std::string_view bytes) {
@@ -194,6 +220,7 @@ bool LabelTable::import_raw(uint32_t from, std::string_view bytes) {
   const uint32_t to = from + count;
   if (to <= known) return true;
   if (!arena_.extend(to)) return false;
+  if (from > known) fill_hole(known, from);
   const uint32_t begin = std::max(from, known);
   for (uint32_t at = begin; at < to;) {
     const uint32_t piece = std::min(to - at, kBlockUnits - at % kBlockUnits);

@@ -73,6 +73,7 @@ class LabelTable {
   uint32_t make(uint32_t name, std::string_view text, uint32_t tag);
   void enter(uint32_t ref, uint32_t tag);
   void grow();
+  void fill_hole(uint32_t from, uint32_t to);
   // Enters the records between two refs into the table.
   bool index_records(uint32_t from, uint32_t to);
   bool readable(uint32_t ref) const;

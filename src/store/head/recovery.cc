@@ -89,6 +89,14 @@ bool HeadLoader::make_series(Shard& shard, uint32_t number, uint32_t slot,
   return shard.make_series(slot, tag, pairs);
 }
 
+void HeadLoader::restore_ended(Shard& shard, uint32_t slot, std::span<const uint32_t> pairs) {
+  if (slot > shard.slots() + kSlotJumpMax) return;
+  for (const uint32_t pair : pairs) {
+    if (!head_.labels_.is_pair(pair)) return;
+  }
+  shard.restore_ended(slot, pairs);
+}
+
 bool HeadLoader::load_series(Shard& shard, uint32_t number, std::string_view& in) {
   uint32_t slot = 0;
   std::vector<uint32_t> pairs;
@@ -96,10 +104,12 @@ bool HeadLoader::load_series(Shard& shard, uint32_t number, std::string_view& in
   const bool ended = in[0] == 1;
   in.remove_prefix(1);
   if (!take_pairs(in, pairs)) return false;
-  const bool made = make_series(shard, number, slot, pairs);
+  // An ended series may live again in another slot.
+  const bool made = !ended && make_series(shard, number, slot, pairs);
+  if (ended) restore_ended(shard, slot, pairs);
   uint64_t chunks = 0;
   if (!get_varint(in, chunks) || chunks > in.size()) return false;
-  bool whole = made;
+  bool whole = made || ended;
   for (uint64_t i = 0; i < chunks; ++i) {
     if (in.empty()) return false;
     Shard::RestoredChunk chunk{in[0] == 1, 0, 0, {}};
@@ -132,7 +142,6 @@ bool HeadLoader::load_series(Shard& shard, uint32_t number, std::string_view& in
       shard.restore_late(slot, std::move(late));
     }
   }
-  if (made && ended) shard.restore_ended(slot);
   return whole;
 }
 

@@ -72,6 +72,7 @@ class HeadLoader {
   void apply_slice();
   void apply_frame(const Frame& frame, uint32_t first_shard, uint32_t step);
   bool load_series(Shard& shard, uint32_t number, std::string_view& in);
+  void restore_ended(Shard& shard, uint32_t slot, std::span<const uint32_t> pairs);
   bool make_series(Shard& shard, uint32_t number, uint32_t slot, std::span<const uint32_t> pairs);
 
   Head& head_;

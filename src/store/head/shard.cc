@@ -245,6 +245,16 @@ void Shard::free_labels(Series& found) {
   found.labels = 0;
 }
 
+bool Shard::put_row(Series& to, std::span<const uint32_t> pairs) {
+  std::string row;
+  row.push_back(static_cast<char>(pairs.size()));
+  for (const uint32_t pair : pairs) put_varint(row, pair);
+  to.labels = arena_.allocate(row.size());
+  if (to.labels == 0) return false;
+  std::memcpy(arena_.at(to.labels), row.data(), row.size());
+  return true;
+}
+
 bool Shard::make_series(uint32_t slot, uint32_t tag, std::span<const uint32_t> pairs) {
   make_slots(slot + 1);
   Series& made = series(slot);
@@ -255,12 +265,7 @@ bool Shard::make_series(uint32_t slot, uint32_t tag, std::span<const uint32_t> p
   if (made.state == SeriesState::kEnded) std::erase(ended_slots_, slot);
   clear_samples(slot);
   free_labels(made);
-  std::string row;
-  row.push_back(static_cast<char>(pairs.size()));
-  for (const uint32_t pair : pairs) put_varint(row, pair);
-  made.labels = arena_.allocate(row.size());
-  if (made.labels == 0) return false;
-  std::memcpy(arena_.at(made.labels), row.data(), row.size());
+  if (!put_row(made, pairs)) return false;
   made.tag = tag;
   made.state = SeriesState::kLive;
   ++made.generation;
@@ -425,9 +430,12 @@ bool Shard::restore_chunk(uint32_t slot, const RestoredChunk& chunk_of, bool new
 
 void Shard::restore_late(uint32_t slot, LateSample sample) { add_late(slot, std::move(sample)); }
 
-void Shard::restore_ended(uint32_t slot) {
-  const uint32_t only[] = {slot};
-  end_series(only, 0);
+void Shard::restore_ended(uint32_t slot, std::span<const uint32_t> pairs) {
+  make_slots(slot + 1);
+  Series& ended = series(slot);
+  if (ended.state != SeriesState::kFree || !put_row(ended, pairs)) return;
+  ended.state = SeriesState::kEnded;
+  ended_slots_.push_back(slot);
 }
 
 void Shard::put_snapshot(uint32_t slot, std::string& out) const {

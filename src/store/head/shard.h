@@ -152,7 +152,7 @@ class Shard {
   };
   bool restore_chunk(uint32_t slot, const RestoredChunk& chunk, bool newest);
   void restore_late(uint32_t slot, LateSample sample);
-  void restore_ended(uint32_t slot);
+  void restore_ended(uint32_t slot, std::span<const uint32_t> pairs);
 
   // Takes out samples in the range.
   Status delete_samples(uint32_t slot, model::TimeRangeMs range);
@@ -171,6 +171,7 @@ class Shard {
   void settle_memory();
   size_t memory_bytes() const;
   uint64_t live_series() const { return live_; }
+  const std::deque<uint32_t>& ended_slots() const { return ended_slots_; }
   uint64_t ended_series() const { return ended_slots_.size(); }
   uint64_t sealed_chunks() const { return sealed_chunks_; }
   uint64_t late_samples() const;
@@ -203,6 +204,7 @@ class Shard {
   // Puts samples back into a series that has none.
   void refill(uint32_t slot, const model::SampleColumns& samples);
   void make_slots(uint32_t count);
+  bool put_row(Series& series, std::span<const uint32_t> pairs);
   void free_labels(Series& series);
 
   MemoryBudget& budget_;

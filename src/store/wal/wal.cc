@@ -8,6 +8,13 @@
 #include "base/random.h"
 
 namespace gatehouse::store {
+namespace {
+
+Status not_durable() {
+  return internal_error("what an earlier sync may have lost has not been written out anew yet");
+}
+
+}  // namespace
 
 std::string Wal::segment_name(uint32_t number) {
   char name[16];
@@ -23,7 +30,7 @@ Result<std::unique_ptr<Wal>> Wal::create(model::Disk& disk, const model::Clock& 
                                          std::map<uint32_t, uint64_t> segments, uint32_t number,
                                          Position next, uint32_t labels_logged) {
   std::unique_ptr<Wal> wal(new Wal(disk, clock, labels, std::move(options)));
-  for (const auto& [segment, bytes] : segments) wal->to_sync_.push_back(segment);
+  wal->sync_failed_ = !segments.empty();
   wal->segments_ = std::move(segments);
   wal->next_ = next;
   wal->labels_logged_ = labels_logged;
@@ -76,8 +83,9 @@ Status Wal::open_segment(uint32_t number) {
 void Wal::cut_to(uint64_t offset) {
   offset_ = offset;
   segments_[number_] = offset_;
-  if (file_ == nullptr || file_->truncate(offset).ok()) return;
+  if (file_->truncate(offset).ok()) return;
   // What is behind the end could pass for frames: no more is written here.
+  if (synced_ < offset_) to_sync_.push_back(number_);
   file_.reset();
 }
 
@@ -135,12 +143,14 @@ Status Wal::write(FrameBatch& batch) {
     if (file_ != nullptr) cut_to(begin);
     next_ = first;
     problem_ = written.to_string();
+    problem_of_write_ = true;
     return written.with_context("the log of samples");
   }
   next_ += batch.frames();
   labels_logged_ = logged;
   bytes_written_ += offset_ - begin;
-  if (!sync_failed_) problem_.clear();
+  if (problem_of_write_) problem_.clear();
+  problem_of_write_ = false;
   lock.unlock();
   written_.notify_all();
   return {};
@@ -154,9 +164,10 @@ Status Wal::sync() {
   std::vector<uint32_t> earlier;
   {
     std::lock_guard lock(mutex_);
-    if (sync_failed_) return internal_error("an earlier sync of the log failed");
     earlier.swap(to_sync_);
-    if (earlier.empty() && (file_ == nullptr || synced_ >= offset_)) return {};
+    if (earlier.empty() && (file_ == nullptr || synced_ >= offset_)) {
+      return sync_failed_ ? not_durable() : Status();
+    }
     file = file_;
     end = offset_;
     number = number_;
@@ -172,8 +183,9 @@ Status Wal::sync() {
   std::lock_guard lock(mutex_);
   if (synced.ok()) {
     if (number == number_ && file != nullptr) synced_ = std::max(synced_, end);
-    return {};
+    return sync_failed_ ? not_durable() : Status();
   }
+  to_sync_.insert(to_sync_.end(), earlier.begin(), earlier.end());
   sync_failed_ = true;
   problem_ = synced.with_context("a sync of the log of samples failed").to_string();
   log_error(
@@ -305,7 +317,7 @@ void Wal::run_syncs() {
   while (!stopping_) {
     wake_.wait_for(lock, std::chrono::milliseconds(options_.sync_interval_ms),
                    [&] { return stopping_; });
-    if (stopping_ || sync_failed_) continue;
+    if (stopping_) continue;
     if (to_sync_.empty() && (file_ == nullptr || synced_ >= offset_)) continue;
     lock.unlock();
     (void)sync();

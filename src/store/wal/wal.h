@@ -76,8 +76,9 @@ class Wal {
   uint64_t bytes() const;          // of all segments
   uint64_t bytes_between(uint32_t first, uint32_t last) const;  // without the last
   uint64_t bytes_written() const;  // since create()
-  // A sync failed since the last call of clear_sync_failure(): what was written
-  // before may only be in memory.
+  // A sync failed since the last call of clear_sync_failure(), or may have in the
+  // life before this one: what was written then may only be in memory. sync() goes on syncing,
+  // and fails.
   bool sync_failed() const;
   void clear_sync_failure();
   std::string problem() const;  // "" where all is well
@@ -122,9 +123,9 @@ class Wal {
   bool sync_failed_ = false;
   bool stopping_ = false;
   std::string problem_;
+  bool problem_of_write_ = false;
   std::map<uint32_t, uint64_t> segments_;
-  // Of an earlier life, whose last sync may not have come: synced with the first of this one.
-  std::vector<uint32_t> to_sync_;
+  std::vector<uint32_t> to_sync_;  // closed with bytes that were not synced yet
   std::map<std::string, uint32_t> consumers_;
   std::mutex sync_mutex_;  // one sync at a time; taken before mutex_
   std::thread syncs_;

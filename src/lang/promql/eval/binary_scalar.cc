@@ -6,7 +6,7 @@
 namespace gatehouse::promql {
 
 Result<VectorPtr> after_name_change(Evaluation& evaluation, VectorPtr source, const Scope& scope) {
-  if (evaluation.options().delayed_name_removal) return source;
+  if (evaluation.options().delayed_name_removal || source->one_metric()) return source;
   ASSIGN_OR_RETURN(BlockPtr block, evaluation.materialise(std::move(source), scope));
   RETURN_IF_ERROR(evaluation.merge_equal_names(block));
   return VectorPtr(std::move(block));
@@ -14,7 +14,7 @@ Result<VectorPtr> after_name_change(Evaluation& evaluation, VectorPtr source, co
 
 Result<VectorPtr> negate(Evaluation& evaluation, const Expr& inner, const Scope& scope) {
   ASSIGN_OR_RETURN(VectorPtr source, evaluation.vector(inner, scope));
-  const auto change = [](Column& column, const SeriesName&) {
+  const auto change = [](Column& column) {
     for (double& value : column.values) {
       if (is_present(value)) value = -value;
     }
@@ -69,8 +69,8 @@ Result<VectorPtr> binary_with_scalar(Evaluation& evaluation, const BinaryExpr& e
   const Operator operation(evaluation, expr.op, expr.position);
   const bool comparison = is_comparison(expr.op);
   const bool as_bool = expr.return_bool;
-  const auto change = [operation, scalars = std::move(scalars), scalar_left, comparison, as_bool](
-                          Column& column, const SeriesName&) {
+  const auto change = [operation, scalars = std::move(scalars), scalar_left, comparison,
+                       as_bool](Column& column) {
     const BinaryOp op = operation.op();
     if (!column.has_histograms() && op != BinaryOp::kTrimLower && op != BinaryOp::kTrimUpper) {
       if (!comparison) return arithmetic(op, column.values, scalars, scalar_left);

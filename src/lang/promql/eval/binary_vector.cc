@@ -87,7 +87,7 @@ class VectorOperation {
     const std::span<const double> left = many_.values(many);
     const std::span<const double> right = one_.values(one);
     bool shares = false;
-    const size_t row = row_of(many, one, shares);
+    const size_t row = new_row(many, one, shares);  // the pair is met this once
     const bool comparison = is_comparison(expr_.op);
     for (size_t step = 0; step < steps_; ++step) {
       if (!is_present(left[step]) || !is_present(right[step])) continue;
@@ -188,6 +188,12 @@ class VectorOperation {
       shares = found->second.shared;
       return found->second.row;
     }
+    const size_t row = new_row(many, one, shares);
+    rows_.emplace(std::make_pair(many, one), Row{row, shares});
+    return row;
+  }
+
+  size_t new_row(size_t many, size_t one, bool& shares) {
     SeriesName name = result_name(many, one);
     const auto [at, is_new] = row_by_labels_.try_emplace(hash_labels(name.labels));
     size_t row = kFilled;
@@ -200,7 +206,6 @@ class VectorOperation {
       at->second.push_back(row);
       if (!one_to_one_) touched_.resize(touched_.size() + steps_, 0);
     }
-    rows_.emplace(std::make_pair(many, one), Row{row, shares});
     return row;
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <unordered_map>
 
 #include "lang/promql/duration.h"
@@ -19,6 +20,7 @@ class Repeated final : public VectorSource {
   Repeated(VectorPtr inner, size_t steps) : inner_(std::move(inner)), steps_(steps) {}
   size_t size() const override { return inner_->size(); }
   SeriesName name(size_t i) const override { return inner_->name(i); }
+  bool one_metric() const override { return inner_->one_metric(); }
   Status column(size_t i, Column& out, Worker& worker) const override {
     RETURN_IF_ERROR(inner_->column(i, out, worker));
     const double value = out.values[0];
@@ -229,15 +231,21 @@ SeriesName Evaluation::without_metric_name(SeriesName name) {
     name.drop_name = true;
     return name;
   }
-  if (std::none_of(name.labels.begin(), name.labels.end(),
-                   [](const LabelView& label) { return is_schema_label(label.name); })) {
-    return name;
+  return {without_schema_labels(name.labels), false};
+}
+
+LabelsView Evaluation::without_schema_labels(LabelsView labels) {
+  const auto is_schema = [](const LabelView& label) { return is_schema_label(label.name); };
+  const auto first = std::find_if(labels.begin(), labels.end(), is_schema);
+  if (first == labels.end()) return labels;
+  const auto end = std::find_if_not(first, labels.end(), is_schema);
+  // Most often they come before all others: what follows is a view of its own.
+  if (first == labels.begin() && std::none_of(end, labels.end(), is_schema)) {
+    return labels.subspan(static_cast<size_t>(end - labels.begin()));
   }
   std::vector<LabelView> kept;
-  for (const LabelView& label : name.labels) {
-    if (!is_schema_label(label.name)) kept.push_back(label);
-  }
-  return {arena_.keep(kept), false};
+  std::remove_copy_if(labels.begin(), labels.end(), std::back_inserter(kept), is_schema);
+  return arena_.keep(kept);
 }
 
 Status Evaluation::merge_equal_names(BlockPtr& block) {
@@ -283,6 +291,13 @@ Status Evaluation::merge_equal_names(BlockPtr& block) {
   }
   block = std::move(merged);
   return {};
+}
+
+bool selects_one_metric(const VectorSelector& selector) {
+  return std::any_of(
+      selector.matchers.begin(), selector.matchers.end(), [](const model::Matcher& matcher) {
+        return matcher.name() == model::kMetricName && matcher.op() == model::Matcher::Op::kEqual;
+      });
 }
 
 std::string Evaluation::string(const Expr& expr) const {

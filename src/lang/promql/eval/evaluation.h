@@ -70,6 +70,8 @@ class Evaluation {
   // A name whose metric name is to go: at the end, or at once (with
   // delayed_name_removal off). `source`'s labels are kept by the arena.
   SeriesName without_metric_name(SeriesName name);
+  // Lives as long as `labels` and the evaluation.
+  LabelsView without_schema_labels(LabelsView labels);
   // Series with the same labels become one; an error where both have a sample.
   Status merge_equal_names(BlockPtr& block);
 
@@ -101,6 +103,9 @@ class Evaluation {
 // Whether the expression has the same value at every step: all that it reads is
 // pinned with @.
 bool is_step_invariant(const Expr& expr);
+
+// Whether all that the selector selects has one metric's name.
+bool selects_one_metric(const VectorSelector& selector);
 
 // The parts, by the file that has them.
 // selector.cc

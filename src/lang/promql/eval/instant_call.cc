@@ -104,8 +104,7 @@ Result<VectorPtr> clamp(Evaluation& evaluation, const CallExpr& call, const Scop
     ASSIGN_OR_RETURN(high, evaluation.scalar(*call.arguments.back(), scope));
   }
   return map_floats(
-      evaluation, call, scope,
-      [low = std::move(low), high = std::move(high)](Column& column, const SeriesName&) {
+      evaluation, call, scope, [low = std::move(low), high = std::move(high)](Column& column) {
         for (size_t i = 0; i < column.values.size(); ++i) {
           double& value = column.values[i];
           if (!is_present(value)) continue;
@@ -120,17 +119,16 @@ Result<VectorPtr> round_to(Evaluation& evaluation, const CallExpr& call, const S
   if (call.arguments.size() > 1) {
     ASSIGN_OR_RETURN(nearest, evaluation.scalar(*call.arguments[1], scope));
   }
-  return map_floats(evaluation, call, scope,
-                    [nearest = std::move(nearest)](Column& column, const SeriesName&) {
-                      for (size_t i = 0; i < column.values.size(); ++i) {
-                        double& value = column.values[i];
-                        if (!is_present(value)) continue;
-                        // Its inverse costs fewer digits than itself.
-                        const double inverse = 1 / nearest[i];
-                        value = std::floor(value * inverse + 0.5) / inverse;
-                      }
-                      column.histograms.clear();
-                    });
+  return map_floats(evaluation, call, scope, [nearest = std::move(nearest)](Column& column) {
+    for (size_t i = 0; i < column.values.size(); ++i) {
+      double& value = column.values[i];
+      if (!is_present(value)) continue;
+      // Its inverse costs fewer digits than itself.
+      const double inverse = 1 / nearest[i];
+      value = std::floor(value * inverse + 0.5) / inverse;
+    }
+    column.histograms.clear();
+  });
 }
 
 Result<VectorPtr> time_of_sample(Evaluation& evaluation, const CallExpr& call, const Scope& scope) {
@@ -145,13 +143,12 @@ Result<VectorPtr> time_of_sample(Evaluation& evaluation, const CallExpr& call, c
   if (start) {  // what was computed has no start
     return VectorPtr(std::make_unique<Block>(scope.steps.count));
   }
-  return map_floats(evaluation, call, scope,
-                    [times = times_of(scope.steps)](Column& column, const SeriesName&) {
-                      for (size_t i = 0; i < column.values.size(); ++i) {
-                        if (column.present(i)) column.values[i] = times[i];
-                      }
-                      column.histograms.clear();
-                    });
+  return map_floats(evaluation, call, scope, [times = times_of(scope.steps)](Column& column) {
+    for (size_t i = 0; i < column.values.size(); ++i) {
+      if (column.present(i)) column.values[i] = times[i];
+    }
+    column.histograms.clear();
+  });
 }
 
 Result<VectorPtr> histogram_number(Evaluation& evaluation, const CallExpr& call,
@@ -161,7 +158,7 @@ Result<VectorPtr> histogram_number(Evaluation& evaluation, const CallExpr& call,
   inner.stats_only =
       !scope.stats_barred && (scope.stats_only || id == FunctionId::kHistogramCount ||
                               id == FunctionId::kHistogramSum || id == FunctionId::kHistogramAvg);
-  return map_floats(evaluation, call, inner, [function](Column& column, const SeriesName&) {
+  return map_floats(evaluation, call, inner, [function](Column& column) {
     for (size_t i = 0; i < column.values.size(); ++i) {
       const model::NativeHistogram* histogram = column.histogram(i).get();
       column.values[i] = histogram != nullptr ? function(*histogram) : kNoSample;

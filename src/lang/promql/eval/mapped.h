@@ -9,7 +9,7 @@
 namespace gatehouse::promql {
 
 // Changes a column in place. Any thread.
-using ColumnChange = std::function<void(Column& column, const SeriesName& name)>;
+using ColumnChange = std::function<void(Column& column)>;
 
 class Mapped final : public VectorSource {
  public:
@@ -20,13 +20,14 @@ class Mapped final : public VectorSource {
         change_(std::move(change)) {}
 
   size_t size() const override { return inner_->size(); }
+  bool one_metric() const override { return inner_->one_metric(); }
   SeriesName name(size_t i) const override {
     const SeriesName name = inner_->name(i);
     return drops_name_ ? evaluation_.without_metric_name(name) : name;
   }
   Status column(size_t i, Column& out, Worker& worker) const override {
     RETURN_IF_ERROR(inner_->column(i, out, worker));
-    change_(out, inner_->name(i));
+    change_(out);
     return {};
   }
 
@@ -40,7 +41,7 @@ class Mapped final : public VectorSource {
 // A function of floats alone: histograms are left out.
 template <typename Function>
 ColumnChange of_floats(Function function) {
-  return [function](Column& column, const SeriesName&) {
+  return [function](Column& column) {
     for (double& value : column.values) {
       if (is_present(value)) value = function(value);
     }

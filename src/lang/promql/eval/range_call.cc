@@ -2,6 +2,7 @@
 // said of what it found.
 #include <cmath>
 
+#include "lang/promql/eval/mapped.h"
 #include "lang/promql/eval/range_kernel.h"
 
 namespace gatehouse::promql {
@@ -41,6 +42,11 @@ RangeKernel find_range_kernel(FunctionId id, Expansion expansion) {
 
 namespace {
 
+bool is_counter_name(std::string_view metric) {
+  return metric.ends_with("_total") || metric.ends_with("_sum") || metric.ends_with("_count") ||
+         metric.ends_with("_bucket");
+}
+
 class RangeCall final : public VectorSource {
  public:
   RangeCall(Evaluation& evaluation, const CallExpr& call, std::unique_ptr<RangeSource> range,
@@ -55,9 +61,16 @@ class RangeCall final : public VectorSource {
     const FunctionId id = call.function->id;
     keeps_name_ = id == FunctionId::kLastOverTime || id == FunctionId::kFirstOverTime;
     counts_up_ = id == FunctionId::kRate || id == FunctionId::kIncrease;
+    // The name in the selector spares a look at every series' labels.
+    const Expr& argument = unwrap_parens(*call.arguments[0]);
+    if (counts_up_ && argument.kind == Expr::Kind::kMatrixSelector) {
+      const std::string& metric = as<MatrixSelector>(argument).selector->name;
+      counts_up_ = metric.empty() || !is_counter_name(metric);
+    }
   }
 
   size_t size() const override { return range_->size(); }
+  bool one_metric() const override { return range_->one_metric(); }
   SeriesName name(size_t i) const override {
     const SeriesName name = range_->name(i);
     return keeps_name_ ? name : evaluation_.without_metric_name(name);
@@ -86,10 +99,7 @@ class RangeCall final : public VectorSource {
   void note_non_counter(size_t i, const model::SampleColumns& samples, const Worker& worker,
                         Notes& notes) const {
     const std::string_view metric = range_->name(i).metric();
-    if (metric.empty() || metric.ends_with("_total") || metric.ends_with("_sum") ||
-        metric.ends_with("_count") || metric.ends_with("_bucket")) {
-      return;
-    }
+    if (metric.empty() || is_counter_name(metric)) return;
     const size_t last = worker.low.size() - 1;
     for (uint32_t at = worker.low[last]; at < worker.high[last]; ++at) {
       if (!samples.histograms.empty() && samples.histograms[at]) continue;
@@ -177,7 +187,7 @@ Result<VectorPtr> call_over_range(Evaluation& evaluation, const CallExpr& call,
       RETURN_IF_ERROR(check_smoothing(out->parameters[0][i], out->parameters[1][i]));
     }
   }
-  return VectorPtr(std::move(out));
+  return after_name_change(evaluation, std::move(out), scope);
 }
 
 }  // namespace gatehouse::promql

@@ -44,11 +44,13 @@ namespace {
 
 class SelectedRange final : public RangeSource {
  public:
-  SelectedRange(const model::SeriesSet& set, const WindowPlan& plan, bool stats_only)
-      : set_(set), stats_only_(stats_only) {
+  SelectedRange(const model::SeriesSet& set, const WindowPlan& plan, bool one_metric,
+                bool stats_only)
+      : set_(set), one_metric_(one_metric), stats_only_(stats_only) {
     plan_ = plan;
   }
   size_t size() const override { return set_.size(); }
+  bool one_metric() const override { return one_metric_; }
   SeriesName name(size_t i) const override { return {set_.labels(i), false}; }
   Status samples(size_t i, model::SampleColumns& out, Worker& worker) const override {
     RETURN_IF_ERROR(set_.samples(i, out));
@@ -60,6 +62,7 @@ class SelectedRange final : public RangeSource {
 
  private:
   const model::SeriesSet& set_;
+  bool one_metric_;
   bool stats_only_;
 };
 
@@ -82,6 +85,7 @@ class SubqueryRange final : public RangeSource {
     plan_ = plan;
   }
   size_t size() const override { return inner_ ? inner_->size() : 0; }
+  bool one_metric() const override { return !inner_ || inner_->one_metric(); }
   SeriesName name(size_t i) const override { return inner_->name(i); }
   Status samples(size_t i, model::SampleColumns& out, Worker& worker) const override {
     Column& column = worker.column;
@@ -133,7 +137,7 @@ Result<std::unique_ptr<RangeSource>> select_range(Evaluation& evaluation,
   if (plan.expansion == Expansion::kSmoothed) range.end_ms += plan.lookback_ms - 1;
   ASSIGN_OR_RETURN(const model::SeriesSet* set, evaluation.select(selector.matchers, range));
   return std::unique_ptr<RangeSource>(
-      std::make_unique<SelectedRange>(*set, plan, scope.stats_only));
+      std::make_unique<SelectedRange>(*set, plan, selects_one_metric(selector), scope.stats_only));
 }
 
 Result<std::unique_ptr<RangeSource>> subquery_range(Evaluation& evaluation,

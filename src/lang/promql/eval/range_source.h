@@ -28,6 +28,7 @@ class RangeSource {
   virtual SeriesName name(size_t i) const = 0;
   // Writes over `out`. From any thread, with a Worker of its own.
   virtual Status samples(size_t i, model::SampleColumns& out, Worker& worker) const = 0;
+  virtual bool one_metric() const = 0;  // as a VectorSource has it
   const WindowPlan& plan() const { return plan_; }
 
  protected:

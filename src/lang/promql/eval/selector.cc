@@ -26,6 +26,7 @@ class SelectorSource final : public VectorSource {
         lookback_ms_(evaluation.options().lookback_ms) {}
 
   size_t size() const override { return set_.size(); }
+  bool one_metric() const override { return selects_one_metric(selector_); }
   SeriesName name(size_t i) const override {
     const SeriesName plain{set_.labels(i), false};
     return field_ == SampleField::kValue ? plain : evaluation_.without_metric_name(plain);

@@ -11,6 +11,15 @@ Status Block::column(size_t i, Column& out, Worker& /*worker*/) const {
   return {};
 }
 
+bool Block::one_metric() const {
+  for (const SeriesName& name : names_) {
+    for (const LabelView& label : name.labels) {
+      if (is_schema_label(label.name)) return false;
+    }
+  }
+  return true;
+}
+
 void Block::put(size_t i, Column&& column) {
   std::copy(column.values.begin(), column.values.end(), values(i).begin());
   if (column.has_histograms()) histograms_[i] = std::move(column.histograms);

@@ -60,6 +60,9 @@ class VectorSource {
   virtual SeriesName name(size_t i) const = 0;
   // Writes over `out`. From any thread, with a Worker of its own.
   virtual Status column(size_t i, Column& out, Worker& worker) const = 0;
+  // Whether the series differ by more than their metric's names: these can go without
+  // two series becoming one.
+  virtual bool one_metric() const { return false; }
   // The series of a Block can be read where they lie.
   virtual const Block* block() const { return nullptr; }
 };
@@ -74,6 +77,7 @@ class Block final : public VectorSource {
   SeriesName name(size_t i) const override { return names_[i]; }
   Status column(size_t i, Column& out, Worker& worker) const override;
   const Block* block() const override { return this; }
+  bool one_metric() const override;
 
   size_t steps() const { return steps_; }
   void resize(size_t series) {

@@ -15,6 +15,23 @@ namespace {
 // 2^-64: a sum of as many of the largest doubles is within range.
 constexpr double kShrink = 0x1p-64;
 
+// What adds up to less than this is in no danger of overflowing.
+constexpr double kSafeMagnitude = 0x1p1000;
+
+// At least the largest number of a histogram.
+double magnitude_of(const NativeHistogram& histogram) {
+  double largest = 0;
+  const auto look_at = [&largest](double number) {
+    if (std::fabs(number) > largest) largest = std::fabs(number);  // NaN is not
+  };
+  look_at(histogram.count);
+  look_at(histogram.sum);
+  look_at(histogram.zero_count);
+  for (double count : histogram.positive_buckets) look_at(count);
+  for (double count : histogram.negative_buckets) look_at(count);
+  return largest;
+}
+
 // A zero bucket of at least `threshold`, and what it counts: it ends where no bucket
 // with a count in it is cut.
 struct ZeroBucket {
@@ -235,7 +252,6 @@ HistogramSum::Outcome HistogramSum::add(const NativeHistogram& histogram, double
       }
     }
   }
-  const HistogramSum before = *this;
   const auto add_all = [&] {
     const double factor = sign * scale_;
     zero_count_.add(zero_count * factor);
@@ -244,11 +260,19 @@ HistogramSum::Outcome HistogramSum::add(const NativeHistogram& histogram, double
     add_cells(positive_, positive, factor);
     add_cells(negative_, negative, factor);
   };
-  add_all();
-  if (scale_ == 1 && overflown() && !before.overflown()) {
-    *this = before;
-    shrink();
+  magnitude_ += magnitude_of(histogram);
+  if (scale_ != 1 || magnitude_ < kSafeMagnitude) {
     add_all();
+  } else {
+    const HistogramSum before = *this;
+    add_all();
+    if (overflown() && !before.overflown()) {
+      const double magnitude = magnitude_;
+      *this = before;
+      magnitude_ = magnitude;
+      shrink();
+      add_all();
+    }
   }
   ++added_;
   return outcome;

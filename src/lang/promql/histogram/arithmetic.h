@@ -67,6 +67,7 @@ class HistogramSum {
   // Sums beyond what a double holds are kept a power of two smaller: their mean may
   // be within. 1 otherwise.
   double scale_ = 1;
+  double magnitude_ = 0;  // no number above is larger
 };
 
 // The histogram with every count and the sum multiplied, or divided. A negative

@@ -1,11 +1,13 @@
-// A query gives the same answer, whatever the number of threads it is cut over.
+// What holds for every query: threads do not change its answer, bounds end it, and
+// options do what they say.
+#include "lang/promql/engine.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <thread>
 
 #include "base/budget.h"
-#include "lang/promql/engine.h"
 #include "lang/promql/memory_series.h"
 #include "lang/promql/parser.h"
 #include "lang/promql/script.h"
@@ -88,6 +90,34 @@ TEST(Parallel, ThreadsDoNotChangeTheAnswer) {
     }
   }
   EXPECT_GT(parallel.parts_max, 1U);
+}
+
+TEST(Names, GoAtOnceWhereTheirRemovalIsNotDelayed) {
+  MemorySeries series;
+  const auto commands = parse_script(
+      "load 10s\n  a_total{x=\"1\"} 0+1x9\n  b_total{x=\"1\"} 0+1x9\n  c_total{x=\"2\"} 0+1x9\n");
+  ASSERT_TRUE(commands.ok());
+  ASSERT_TRUE(series.load(std::get<LoadCommand>(commands->front())).ok());
+  const auto labels_of = [&series](const std::string& query, bool delayed) {
+    MemoryBudget budget(1 << 30);
+    model::QueryContext context(budget, INT64_MAX, INT64_MAX);
+    const auto expr = parse(query);
+    EXPECT_TRUE(expr.ok()) << query;
+    QueryOptions options;
+    options.delayed_name_removal = delayed;
+    const auto value = evaluate_instant(**expr, query, 90'000, options, series, context);
+    if (!value.ok()) return value.status().message();
+    return value->series.empty() ? std::string("nothing") : value->series[0].labels.to_string();
+  };
+  const std::string kept =
+      "label_replace(rate(c_total[1m]), \"n\", \"$1\", \"__name__\", \"(.*)\")";
+  EXPECT_EQ(labels_of(kept, true), "{n=\"c_total\", x=\"2\"}");
+  EXPECT_EQ(labels_of(kept, false), "{x=\"2\"}");
+  EXPECT_EQ(labels_of("sum by (__name__) (rate(c_total[1m]))", false), "{}");
+  EXPECT_EQ(labels_of("rate({x=\"1\"}[1m])", false),
+            "vector cannot contain metrics with the same labelset");
+  EXPECT_EQ(labels_of("sum(abs({x=\"1\"}))", false),
+            "vector cannot contain metrics with the same labelset");
 }
 
 TEST(Bounds, EndAQueryWithItsReason) {
