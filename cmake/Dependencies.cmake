@@ -56,7 +56,6 @@ function(gatehouse_pkg name module floor what package)
 endfunction()
 
 gatehouse_pkg(re2 re2 0.0.0 "RE2 >= 20220601" libre2-dev)  # its .pc states no version
-gatehouse_pkg(zstd libzstd 1.5.4 "zstd >= 1.5.4" libzstd-dev)
 gatehouse_pkg(xxhash libxxhash 0.8.1 "xxHash >= 0.8.1" libxxhash-dev)
 
 find_package(Snappy 1.1.9 QUIET CONFIG)
@@ -64,13 +63,6 @@ if(NOT Snappy_FOUND)
   gatehouse_missing("Snappy >= 1.1.9" libsnappy-dev)
 endif()
 add_library(gatehouse::snappy ALIAS Snappy::snappy)
-
-find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_reader.hpp)
-if(NOT PROTOZERO_INCLUDE_DIR)
-  gatehouse_missing("protozero >= 1.7" libprotozero-dev)
-endif()
-add_library(gatehouse::protozero INTERFACE IMPORTED)
-target_include_directories(gatehouse::protozero SYSTEM INTERFACE ${PROTOZERO_INCLUDE_DIR})
 
 if(GATEHOUSE_TESTS)
   find_package(GTest 1.12 QUIET CONFIG)

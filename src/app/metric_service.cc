@@ -117,6 +117,9 @@ Result<std::unique_ptr<MetricService>> MetricService::open(const Config& config,
     const std::lock_guard lock(self->config_mutex_);
     return self->prometheus_yaml_;
   };
+  service->writers_ = std::make_unique<RemoteWriters>(
+      *service->store_, service->collect_pool_, parts.budget, parts.registry, parts.clock,
+      config.egress, config.storage.path + "/metrics");
   service->api_ = std::make_unique<api::Prometheus>(std::move(api));
   service->publish();
   return service;
@@ -132,12 +135,16 @@ MetricService::~MetricService() {
 Status MetricService::load_prometheus(const MetricsConfig& config) {
   if (config.prometheus_config.empty()) {
     prometheus_ = {};
+    writers_due_ = true;
     const std::lock_guard lock(config_mutex_);
     prometheus_yaml_.clear();
     fingerprint_.clear();
     return {};
   }
-  ASSIGN_OR_RETURN(prometheus_, collect::load_prometheus_config(config.prometheus_config));
+  ASSIGN_OR_RETURN(auto loaded, collect::load_prometheus_config(config.prometheus_config));
+  RETURN_IF_ERROR(RemoteWriters::check(loaded).with_context(config.prometheus_config));
+  prometheus_ = std::move(loaded);
+  writers_due_ = true;
   for (const std::string& notice : prometheus_.notices) {
     log_warning("prometheus.yml", {{"notice", notice}});
   }
@@ -209,6 +216,13 @@ Status MetricService::apply(const Config& config) {
   return {};
 }
 
+void MetricService::keep_house() {
+  reload_if_changed();
+  if (!writers_due_ || !store_->ready()) return;
+  writers_due_ = false;
+  writers_->configure(prometheus_);
+}
+
 void MetricService::reload_if_changed() {
   MetricsConfig config;
   {
@@ -223,7 +237,8 @@ void MetricService::reload_if_changed() {
   Status loaded = load_prometheus(config);
   if (loaded.ok()) loaded = configure_scrapes();
   if (loaded.ok()) {
-    log_info("prometheus.yml was read again", {{"jobs", int64_t(prometheus_.scrapes.size())}});
+    log_info("prometheus.yml was read again",
+             {{"jobs", static_cast<int64_t>(prometheus_.scrapes.size())}});
     return;
   }
   prometheus_ = before;
@@ -242,12 +257,16 @@ void MetricService::finish() {
     loop_->stop();
     thread_.join();
   }
+  // As long as Prometheus gives its own on shutdown, by far: a restart goes on from here.
+  constexpr int64_t kFlushMs = 5'000;
+  if (writers_ != nullptr) writers_->finish(kFlushMs);
   if (store_ != nullptr) store_->finish();
 }
 
 void MetricService::publish() {
   const auto gauge = [this](std::string_view name, std::string_view help, auto read) {
-    parts_.registry.gauge_from(name, help, {}, [this, read] { return double(read(*store_)); });
+    parts_.registry.gauge_from(name, help, {},
+                               [this, read] { return static_cast<double>(read(*store_)); });
   };
   gauge("gatehouse_metrics_head_series", "Series with samples in memory",
         [](const store::MetricStore& store) { return store.stats(0).head.series; });

@@ -7,12 +7,14 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
 #include "api/prometheus/prometheus.h"
 #include "app/config.h"
 #include "app/query_parallel.h"
+#include "app/remote_writers.h"
 #include "base/budget.h"
 #include "base/loop.h"
 #include "base/pool.h"
@@ -48,8 +50,9 @@ class MetricService {
   // Another configuration, or the same with another prometheus.yml. On an error
   // everything stays as it was.
   Status apply(const Config& config);
-  // Reads the prometheus.yml again where it or a file it names has changed.
-  void reload_if_changed();
+  // Call every second: reads the prometheus.yml again where it or a file it names has
+  // changed, and begins to send on once the store has read its log.
+  void keep_house();
   // Ends collecting and writes the head out, so that the next start has nothing to replay.
   void finish();
 
@@ -60,6 +63,7 @@ class MetricService {
   MetricService(const Config& config, MetricParts parts);
   Status load_prometheus(const MetricsConfig& config);
   Status configure_scrapes();
+  void reload_if_changed();
   void publish();
   // Runs `work` on the collecting loop and waits for its end.
   void run_on_loop(const std::function<Task<void>()>& work);
@@ -81,6 +85,8 @@ class MetricService {
   std::thread thread_;
   std::unique_ptr<collect::Scraper> scraper_;
   std::unique_ptr<collect::LocalCollector> local_;
+  std::unique_ptr<RemoteWriters> writers_;
+  bool writers_due_ = true;  // what prometheus_ says of them is not in force yet
   std::unique_ptr<api::Prometheus> api_;
   bool collecting_ = false;
 };

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "api/prometheus/prometheus.h"
+#include "api/prometheus/limits.h"
 
 namespace gatehouse::app {
 

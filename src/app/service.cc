@@ -238,7 +238,7 @@ std::string Service::url() const {
 
 void Service::keep_house(int64_t second) {
   reloader_->reload_if_changed();
-  samples_->reload_if_changed();
+  samples_->keep_house();
   // Another process (`gatehouse key create`) may have changed the catalog.
   if (const auto version = catalog_->data_version(); version.ok() && *version != catalog_version_) {
     catalog_version_ = *version;

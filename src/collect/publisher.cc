@@ -14,6 +14,11 @@ namespace {
 // that a batch stays in the cache.
 constexpr size_t kBatch = 512;
 
+// A series in the map, besides its labels: node, bucket and the allocator's share.
+constexpr int64_t kSeriesBytes = 128;
+// Samples for which room is charged at a time.
+constexpr size_t kPendingStep = 4096;
+
 void pack_text(std::string& out, std::string_view text) {
   const auto size = static_cast<uint32_t>(text.size());
   out.append(reinterpret_cast<const char*>(&size), sizeof size);
@@ -78,9 +83,7 @@ void Publisher::begin(int64_t time_ms) {
   time_ms_ = time_ms;
   ++round_;
   added_ = 0;
-  pending_.clear();
-  histograms_.clear();
-  exemplars_.clear();
+  clear_pending();
 }
 
 Publisher::Series* Publisher::find(const SeriesKey& key) {
@@ -88,30 +91,81 @@ Publisher::Series* Publisher::find(const SeriesKey& key) {
   return found == series_.end() ? nullptr : &found->second;
 }
 
-Publisher::Series& Publisher::remember(const SeriesKey& key, model::LabelsView labels) {
+Publisher::~Publisher() {
+  if (budget_ != nullptr) budget_->release(series_bytes_ + pending_bytes_);
+}
+
+bool Publisher::charge(int64_t bytes, int64_t& account) {
+  if (budget_ == nullptr) return true;
+  if (!budget_->try_charge(bytes)) return essential_;
+  account += bytes;
+  return true;
+}
+
+Publisher::Series* Publisher::remember(const SeriesKey& key, model::LabelsView labels) {
+  std::string packed = pack(labels);
+  const int64_t before = series_bytes_;
+  if (!charge(kSeriesBytes + static_cast<int64_t>(packed.size()), series_bytes_)) return nullptr;
   Series& series = series_[key];
-  series.packed = pack(labels);
+  series.charged = static_cast<uint32_t>(series_bytes_ - before);
+  series.packed = std::move(packed);
   series.dropped = labels.empty();
   series.round = round_;
   if (!series.dropped) ++added_;
-  return series;
+  return &series;
 }
 
-void Publisher::add(Series& series, const model::Sample& sample, bool tracked) {
+template <typename Predicate>
+void Publisher::forget_if(Predicate predicate) {
+  int64_t freed = 0;
+  std::erase_if(series_, [&](const auto& entry) {
+    if (!predicate(entry.second)) return false;
+    freed += entry.second.charged;
+    return true;
+  });
+  if (budget_ == nullptr) return;
+  budget_->release(freed);
+  series_bytes_ -= freed;
+}
+
+// A target's samples are pending for some milliseconds, four times a minute: their
+// room is not kept.
+void Publisher::clear_pending() {
+  std::vector<Pending>().swap(pending_);
+  std::vector<model::HistogramSample>().swap(histograms_);
+  std::vector<model::Exemplar>().swap(exemplars_);
+  if (budget_ != nullptr) budget_->release(pending_bytes_);
+  pending_bytes_ = 0;
+}
+
+bool Publisher::make_room() {
+  if (pending_.size() < pending_.capacity()) return true;
+  // The vector doubles; old and new are there at a time.
+  const size_t more = std::max(kPendingStep, pending_.capacity() * 2);
+  if (!charge(static_cast<int64_t>(more * sizeof(Pending)), pending_bytes_)) return false;
+  pending_.reserve(more);
+  return true;
+}
+
+bool Publisher::add(Series& series, const model::Sample& sample, bool tracked) {
   series.round = round_;
   series.tracked = tracked;
-  if (series.dropped) return;
+  if (series.dropped) return true;
+  if (!make_room()) return false;
   const auto at = static_cast<uint32_t>(exemplars_.size());
   pending_.push_back({&series, sample, -1, at, at});
+  return true;
 }
 
-void Publisher::add(Series& series, const model::HistogramSample& sample, bool tracked) {
+bool Publisher::add(Series& series, const model::HistogramSample& sample, bool tracked) {
   series.round = round_;
   series.tracked = tracked;
-  if (series.dropped) return;
+  if (series.dropped) return true;
+  if (!make_room()) return false;
   const auto at = static_cast<uint32_t>(exemplars_.size());
   pending_.push_back({&series, {}, static_cast<int32_t>(histograms_.size()), at, at});
   histograms_.push_back(sample);
+  return true;
 }
 
 void Publisher::add_exemplar(const model::Exemplar& exemplar) {
@@ -169,23 +223,19 @@ Result<model::AppendOutcome> Publisher::commit() {
   model::AppendOutcome total;
   mark_unseen();
   const Status appended = append_pending(total);
-  pending_.clear();
-  histograms_.clear();
-  exemplars_.clear();
+  clear_pending();
   // What could not be marked now is forgotten as well: the next collection would
   // not know it either.
-  std::erase_if(series_, [&](const auto& entry) { return entry.second.round != round_; });
+  forget_if([&](const Series& series) { return series.round != round_; });
   if (!appended.ok()) return appended;
   return total;
 }
 
 void Publisher::discard() {
-  pending_.clear();
-  histograms_.clear();
-  exemplars_.clear();
+  clear_pending();
   added_ = 0;
   // Series that the store has never heard of have no end to mark.
-  std::erase_if(series_, [&](const auto& entry) { return entry.second.ref == 0; });
+  forget_if([](const Series& series) { return series.ref == 0; });
   ++round_;
 }
 
@@ -211,7 +261,7 @@ void PublishingSink::add(const Metric& metric, std::span<const model::LabelView>
   std::sort(merged_.begin(), merged_.end());
   const SeriesKey key = series_key(model::LabelsView(merged_));
   Publisher::Series* series = publisher_.find(key);
-  if (series == nullptr) series = &publisher_.remember(key, merged_);
+  if (series == nullptr) series = publisher_.remember(key, merged_);
   model::Sample sample;
   sample.time_ms = publisher_.time_ms();
   sample.value = value;

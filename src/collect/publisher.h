@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 #include "collect/sink.h"
 #include "model/labels.h"
@@ -37,25 +38,37 @@ class Publisher {
   struct Series {
     std::string packed;  // the labels: lengths and texts
     model::SeriesRef ref = 0;
+    uint32_t charged = 0;  // bytes of the budget
     uint32_t round = 0;    // the last collection it was in
     bool dropped = false;  // relabelling wants none of it
     bool tracked = true;   // gets a marker when it is gone
   };
 
-  explicit Publisher(model::SampleAppender& appender) : appender_(appender) {}
+  // What it keeps is charged to `budget`, where there is one.
+  explicit Publisher(model::SampleAppender& appender, MemoryBudget* budget = nullptr)
+      : appender_(appender), budget_(budget) {}
+  ~Publisher();
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
 
   void begin(int64_t time_ms);
   int64_t time_ms() const { return time_ms_; }
 
   Series* find(const SeriesKey& key);
-  // `labels` sorted; none: the series is dropped, now and later.
-  Series& remember(const SeriesKey& key, model::LabelsView labels);
+  // `labels` sorted; none: the series is dropped, now and later. Null: over the budget.
+  // REQUIRES: find() knows no such series.
+  Series* remember(const SeriesKey& key, model::LabelsView labels);
 
   // With `tracked` false (a sample with a time of its own) its end is not marked.
-  void add(Series& series, const model::Sample& sample, bool tracked = true);
-  void add(Series& series, const model::HistogramSample& sample, bool tracked = true);
+  // False: over the budget.
+  bool add(Series& series, const model::Sample& sample, bool tracked = true);
+  bool add(Series& series, const model::HistogramSample& sample, bool tracked = true);
   // Of the sample added last.
   void add_exemplar(const model::Exemplar& exemplar);
+
+  // While set, nothing is refused for the budget's sake: for the few samples that say
+  // how the collection went.
+  void set_essential(bool essential) { essential_ = essential; }
 
   // All that was added since begin, and the markers. kResourceExhausted: the store
   // takes nothing now; part of the batch may be in.
@@ -83,8 +96,16 @@ class Publisher {
   };
   Status append_pending(model::AppendOutcome& total);
   void mark_unseen();
+  // Whether there is room, and adds to `account` what was charged for it.
+  bool charge(int64_t bytes, int64_t& account);
+  bool make_room();
+  void clear_pending();
+  template <typename Predicate>
+  void forget_if(Predicate predicate);
 
   model::SampleAppender& appender_;
+  MemoryBudget* budget_;
+  int64_t series_bytes_ = 0, pending_bytes_ = 0;           // charged
   std::unordered_map<SeriesKey, Series, KeyHash> series_;  // addresses stay
   std::vector<Pending> pending_;
   std::vector<model::HistogramSample> histograms_;
@@ -92,6 +113,7 @@ class Publisher {
   int64_t time_ms_ = 0;
   uint32_t round_ = 0;
   size_t added_ = 0;
+  bool essential_ = false;
 };
 
 // A SampleSink over a Publisher: every sample gets the source's labels (job, instance),

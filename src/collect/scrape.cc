@@ -118,7 +118,10 @@ class ScrapeIntake::Sink : public wire::MetricSink {
     const bool own_time = sample.time_ms && intake_.config_.honor_timestamps;
     const int64_t time_ms = own_time ? *sample.time_ms : publisher.time_ms();
     const bool tracked = !own_time || intake_.config_.track_timestamps_staleness;
-    add(*series, sample, time_ms, tracked);
+    if (!add(*series, sample, time_ms, tracked)) {
+      failure_ = over_budget();
+      return false;
+    }
     if (series->dropped) return true;
     ++counts_.after_relabelling;
     const uint64_t limit = intake_.config_.limits.samples;
@@ -147,10 +150,16 @@ class ScrapeIntake::Sink : public wire::MetricSink {
       }
       for (const auto& [name, value] : labels_.pairs()) views_.push_back({name, value});
     }
-    return &intake_.publisher_.remember(key, views_);
+    Publisher::Series* series = intake_.publisher_.remember(key, views_);
+    if (series == nullptr) failure_ = over_budget();
+    return series;
   }
 
-  void add(Publisher::Series& series, const wire::ScrapedSample& sample, int64_t time_ms,
+  static Status over_budget() {
+    return resource_exhausted("the process's memory budget is used up (memory.limit)");
+  }
+
+  bool add(Publisher::Series& series, const wire::ScrapedSample& sample, int64_t time_ms,
            bool tracked) {
     Publisher& publisher = intake_.publisher_;
     if (sample.histogram != nullptr) {
@@ -158,19 +167,20 @@ class ScrapeIntake::Sink : public wire::MetricSink {
       out.time_ms = time_ms;
       out.histogram = *sample.histogram;
       out.start_ms = sample.start_ms;
-      publisher.add(series, out, tracked);
+      if (!publisher.add(series, out, tracked)) return false;
     } else {
       model::Sample out;
       out.time_ms = time_ms;
       out.value = sample.value;
       out.start_ms = sample.start_ms;
-      publisher.add(series, out, tracked);
+      if (!publisher.add(series, out, tracked)) return false;
     }
-    if (series.dropped) return;
+    if (series.dropped) return true;
     for (model::Exemplar exemplar : sample.exemplars) {
       if (exemplar.time_ms == 0) exemplar.time_ms = time_ms;
       publisher.add_exemplar(exemplar);
     }
+    return true;
   }
 
   ScrapeIntake& intake_;
@@ -217,7 +227,7 @@ void ScrapeIntake::report(std::string_view name, double value) {
   // A target may expose a metric of the same name: another key than any of its texts.
   const SeriesKey key = series_key("report " + std::string(name));
   Publisher::Series* series = publisher_.find(key);
-  if (series == nullptr) series = &publisher_.remember(key, views);
+  if (series == nullptr) series = publisher_.remember(key, views);
   model::Sample sample;
   sample.time_ms = publisher_.time_ms();
   sample.value = value;
@@ -235,11 +245,13 @@ Status ScrapeIntake::take(int64_t time_ms, double seconds, Result<ScrapedBody> g
     counts.added = 0;
     counts.after_relabelling = 0;
   }
+  publisher_.set_essential(true);
   report("up", outcome.ok() ? 1 : 0);
   report("scrape_duration_seconds", seconds);
   report("scrape_samples_scraped", static_cast<double>(counts.scraped));
   report("scrape_samples_post_metric_relabeling", static_cast<double>(counts.after_relabelling));
   report("scrape_series_added", static_cast<double>(counts.added));
+  publisher_.set_essential(false);
   const Result<model::AppendOutcome> appended = publisher_.commit();
   if (outcome.ok() && !appended.ok()) outcome = appended.status();
   return outcome;

@@ -32,8 +32,10 @@ struct ScrapeCounts {
 // Keeps what one target gave last. One thread at a time.
 class ScrapeIntake {
  public:
-  ScrapeIntake(const ScrapeConfig& config, Target target, model::SampleAppender& appender)
-      : config_(config), target_(std::move(target)), publisher_(appender) {}
+  // What is kept of the target from scrape to scrape is charged to `budget`.
+  ScrapeIntake(const ScrapeConfig& config, Target target, model::SampleAppender& appender,
+               MemoryBudget& budget)
+      : config_(config), target_(std::move(target)), publisher_(appender, &budget) {}
 
   // A scrape begun at `time_ms` (Unix) that took `seconds`. `got`: the body, or why there
   // is none. The target is up where the Status returned is ok; either way the store has

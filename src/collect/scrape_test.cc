@@ -46,7 +46,7 @@ class ScrapeTest : public ::testing::Test {
 };
 
 TEST_F(ScrapeTest, SamplesWithTheTargetsLabelsAndItsReport) {
-  ScrapeIntake intake(config, target(), store);
+  ScrapeIntake intake(config, target(), store, budget);
   const Status outcome =
       scrape(intake, "# HELP a Of a.\n# TYPE a counter\na{x=\"1\"} 5\na{x=\"2\"} 6\nb 7\n");
   ASSERT_TRUE(outcome.ok()) << outcome.message();
@@ -70,7 +70,7 @@ TEST_F(ScrapeTest, SamplesWithTheTargetsLabelsAndItsReport) {
 }
 
 TEST_F(ScrapeTest, WhatIsGoneIsMarkedAndWhatFailsEndsAll) {
-  ScrapeIntake intake(config, target({}), store);
+  ScrapeIntake intake(config, target({}), store, budget);
   ASSERT_TRUE(scrape(intake, "a 1\nb 2\nc 3 1699999999000\n").ok());
   ASSERT_TRUE(scrape(intake, "a 1\n").ok());
   EXPECT_TRUE(store.ended(R"({__name__="b"})"));
@@ -92,7 +92,7 @@ TEST_F(ScrapeTest, WhatIsGoneIsMarkedAndWhatFailsEndsAll) {
 }
 
 TEST_F(ScrapeTest, ABrokenBodyGivesNothing) {
-  ScrapeIntake intake(config, target({}), store);
+  ScrapeIntake intake(config, target({}), store, budget);
   EXPECT_FALSE(scrape(intake, "good 1\nbad{ 2\n").ok());
   EXPECT_FALSE(store.has(R"({__name__="good"})"));
   EXPECT_EQ(store.last(R"({__name__="up"})"), 0);
@@ -103,12 +103,12 @@ TEST_F(ScrapeTest, ABrokenBodyGivesNothing) {
 
 TEST_F(ScrapeTest, ConflictingLabelsAreExportedOrHonoured) {
   {
-    ScrapeIntake intake(config, target(), store);
+    ScrapeIntake intake(config, target(), store, budget);
     ASSERT_TRUE(scrape(intake, "a{job=\"own\"} 1\n").ok());
     EXPECT_TRUE(store.has(R"({__name__="a", exported_job="own", instance="i", job="j"})"));
   }
   config.honor_labels = true;
-  ScrapeIntake intake(config, target(), store);
+  ScrapeIntake intake(config, target(), store, budget);
   ASSERT_TRUE(scrape(intake, "a{job=\"own\"} 1\n").ok());
   EXPECT_TRUE(store.has(R"({__name__="a", instance="i", job="own"})"));
 }
@@ -123,7 +123,7 @@ TEST_F(ScrapeTest, MetricRelabelling) {
   cut.action = RelabelAction::kLabelDrop;
   config.metric_relabel = *create_relabel_rules(std::vector<RelabelConfig>{drop, cut});
   config.honor_timestamps = false;
-  ScrapeIntake intake(config, target({}), store);
+  ScrapeIntake intake(config, target({}), store, budget);
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(scrape(intake, "go_a 1\nb{x=\"1\"} 2 5\n").ok());
   EXPECT_FALSE(store.has(R"({__name__="go_a"})"));
   EXPECT_EQ(store.of(R"({__name__="b"})").size(), 2u);
@@ -137,7 +137,7 @@ TEST_F(ScrapeTest, LimitsFailTheWholeScrape) {
     ScrapeConfig limited;
     limited.limits = limits;
     RecordingAppender own;
-    ScrapeIntake intake(limited, target({}), own);
+    ScrapeIntake intake(limited, target({}), own, budget);
     const Status outcome = scrape(intake, text);
     EXPECT_FALSE(outcome.ok()) << words;
     EXPECT_NE(outcome.message().find(words), std::string::npos) << outcome.message();
@@ -173,22 +173,39 @@ std::string gzipped(const std::string& text) {
 }
 
 TEST_F(ScrapeTest, CompressedBodiesAndBombs) {
-  ScrapeIntake intake(config, target({}), store);
+  ScrapeIntake intake(config, target({}), store, budget);
   ScrapedBody body{"text/plain", "gzip", gzipped("a 4\n")};
   EXPECT_TRUE(take(intake, body).ok());
   EXPECT_EQ(store.last(R"({__name__="a"})"), 4);
   body.body = gzipped("a 4\n").substr(0, 12);
   EXPECT_FALSE(take(intake, body).ok());
+  const int64_t kept = budget.used_bytes();
   body.body = gzipped(std::string(200 << 20, '\n'));  // more than the budget
   const Status over = take(intake, body);
   EXPECT_EQ(over.code(), Code::kResourceExhausted) << over.message();
-  EXPECT_EQ(budget.used_bytes(), 0);
+  EXPECT_LE(budget.used_bytes(), kept + 1024);
   config.limits.body_bytes = 1 << 20;
   EXPECT_NE(take(intake, body).message().find("longer than 1048576"), std::string::npos);
 }
 
+TEST_F(ScrapeTest, ABurstOfSeriesEndsAtTheBudget) {
+  budget.set_limit_bytes(4 << 20);
+  {
+    ScrapeIntake intake(config, target({}), store, budget);
+    ASSERT_TRUE(scrape(intake, "a 1\n").ok());
+    std::string text;
+    for (int i = 0; i < 50'000; ++i) text += "b{i=\"" + std::to_string(i) + "\"} 1\n";
+    const Status over = scrape(intake, text);
+    EXPECT_NE(over.message().find("memory budget"), std::string::npos) << over.message();
+    EXPECT_TRUE(store.ended(R"({__name__="a"})"));
+    EXPECT_LT(budget.used_bytes(), 4096);
+    ASSERT_TRUE(scrape(intake, "a 1\n").ok());
+  }
+  EXPECT_EQ(budget.used_bytes(), 0);
+}
+
 TEST_F(ScrapeTest, AFullStoreIsTheTargetsError) {
-  ScrapeIntake intake(config, target({}), store);
+  ScrapeIntake intake(config, target({}), store, budget);
   store.full = true;
   EXPECT_EQ(scrape(intake, "a 1\n").code(), Code::kResourceExhausted);
   store.full = false;
@@ -197,7 +214,7 @@ TEST_F(ScrapeTest, AFullStoreIsTheTargetsError) {
 }
 
 TEST_F(ScrapeTest, OpenMetricsWithExemplars) {
-  ScrapeIntake intake(config, target({}), store);
+  ScrapeIntake intake(config, target({}), store, budget);
   const Status outcome = scrape(intake, "# TYPE a counter\na_total 3 # {trace_id=\"x\"} 1\n# EOF\n",
                                 "application/openmetrics-text; version=1.0.0; charset=utf-8");
   ASSERT_TRUE(outcome.ok()) << outcome.message();

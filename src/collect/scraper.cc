@@ -32,8 +32,9 @@ constexpr size_t kBodyBytesMax = 256 << 20;
 }  // namespace
 
 struct Scraper::Running {
-  Running(const ScrapeConfig& config, const Target& given, model::SampleAppender& appender)
-      : target(given), intake(config, given, appender) {}
+  Running(const ScrapeConfig& config, const Target& given, model::SampleAppender& appender,
+          MemoryBudget& budget)
+      : target(given), intake(config, given, appender, budget) {}
 
   const Target target;
   ScrapeIntake intake;  // the coroutine's, or the pool's while it waits for that
@@ -225,7 +226,7 @@ std::set<uint64_t> Scraper::State::place(const JobPtr& job, const std::string& s
       if (!before.contains(hash)) ++known->second->sources;
       continue;
     }
-    auto fresh = std::make_shared<Running>(job->config, **target, appender);
+    auto fresh = std::make_shared<Running>(job->config, **target, appender, budget);
     job->targets.emplace(hash, fresh);
     ++tasks;
     // Not under the lock: it starts at once.

@@ -120,6 +120,9 @@ class RemoteWriter::Course {
         co_await sender_.wait_for_room(&stop_);
         continue;
       }
+      // What the log no longer has, the reader passes over.
+      const uint32_t first_segment = state_.parts.wal->first_segment();
+      if (read_to_.segment < first_segment) read_to_ = {first_segment, 0};
       const Status read = reader_.next(batch);
       if (const uint64_t missed = reader_.missed_bytes(); missed != missed_bytes) {
         state_.metrics.log_missed_bytes.add(static_cast<double>(missed - missed_bytes));
@@ -248,7 +251,7 @@ class RemoteWriter::Course {
     if (place == saved_ && saved_once_) return;
     if (const Status saved = state_.position.save(place); !saved.ok()) {
       if (!save_failed_) {
-        log_error("remote write: the place in the log cannot be saved; a restart would send twice",
+        log_error("remote write: the place in the log cannot be saved; a restart sends twice",
                   {{"remote_name", state_.config.name}, {"reason", saved.to_string()}});
       }
       save_failed_ = true;
@@ -314,6 +317,12 @@ Result<std::unique_ptr<RemoteWriter>> RemoteWriter::start(RemoteWriteConfig conf
     if (saved.status().code() != Code::kDataLoss) return saved.status().with_context(about);
     log_error("remote write: the place in the log is lost; the log is sent from its beginning",
               {{"remote_name", state->config.name}, {"reason", saved.status().message()}});
+    place = {with.wal->first_segment(), 0};
+  }
+  if (place > with.wal->end()) {
+    log_error(
+        "remote write: the saved place is of another log; this one is sent from its beginning",
+        {{"remote_name", state->config.name}});
     place = {with.wal->first_segment(), 0};
   }
   state->reader = std::make_unique<store::WalReader>(*with.head, *with.wal, *with.disk,

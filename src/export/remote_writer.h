@@ -55,7 +55,8 @@ struct RemoteWriterState {
 class RemoteWriter {
  public:
   // Goes on where the destination's file says; without one, with what comes from now on.
-  // With a damaged one, from the beginning of the log: twice is better than never.
+  // With a damaged one, or one of another log, from the beginning of the log: twice is
+  // better than never.
   static Result<std::unique_ptr<RemoteWriter>> start(RemoteWriteConfig config,
                                                      RemoteWriterParts parts);
   // As finish(0).
@@ -71,7 +72,7 @@ class RemoteWriter {
   RemoteWriterState state() const;
 
   // Keeps the log for a destination from its place on before a writer is there: for
-  // the moment between the store's start and the writer's.
+  // MetricStoreOptions::on_log.
   static Status hold_log(model::Disk& disk, const std::string& directory, std::string_view name,
                          store::Wal& wal);
 

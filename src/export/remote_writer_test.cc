@@ -5,12 +5,15 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <thread>
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "export/position_file.h"
 #include "net/net_test_peers.h"
 #include "store/metric_store.h"
 #include "store/real_disk.h"
@@ -56,6 +59,11 @@ class TestReceiver {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return count() >= count_min;
+  }
+  std::string header(const std::string& name) const {  // of the last request
+    std::lock_guard lock(mutex_);
+    const auto at = last_headers.find(name);
+    return at == last_headers.end() ? "" : at->second;
   }
   int requests() const {
     std::lock_guard lock(mutex_);
@@ -161,6 +169,12 @@ class RemoteWriterTest : public testing::Test {
     options.background = false;
     options.head.future_ms = 0;
     options.sync_interval_ms = 1000;
+    options.consumers_bytes_max = consumers_bytes_max;
+    options.on_log = [this](store::Wal& wal) {
+      const Status held =
+          RemoteWriter::hold_log(store::real_disk(), directory + "/export", "far", wal);
+      EXPECT_TRUE(held.ok()) << held.to_string();
+    };
     auto opened = store::MetricStore::open(budget, options);
     ASSERT_TRUE(opened.ok()) << opened.status().to_string();
     store = std::move(*opened);
@@ -224,6 +238,7 @@ class RemoteWriterTest : public testing::Test {
   }
 
   std::string directory;
+  uint64_t consumers_bytes_max = uint64_t{2} << 30;
   MemoryBudget budget{256 << 20};
   Pool pool{1};
   model::Registry registry;
@@ -240,7 +255,8 @@ TEST_F(RemoteWriterTest, SendsWhatComesInEachSeriesInItsOrder) {
   config.queue.capacity = 500;
   config.headers = {{"X-Scope-OrgID", "tenant"}};
   config.username = "me";
-  config.password = "secret";
+  config.password_file = directory + "/password";
+  std::ofstream(config.password_file) << "secret\n";
   start(config);
   for (int t = 0; t < 30; ++t) append(100, kStartMs + t * 1000, t);
   ASSERT_TRUE(receiver.wait_for(3000));
@@ -259,11 +275,11 @@ TEST_F(RemoteWriterTest, SendsWhatComesInEachSeriesInItsOrder) {
   EXPECT_LE(receiver.most_at_once, 4);
   EXPECT_LE(receiver.largest, 100u);
   EXPECT_EQ(receiver.last_target, "/api/v1/write?tenant=a");
-  EXPECT_EQ(receiver.last_headers["content-encoding"], "snappy");
-  EXPECT_EQ(receiver.last_headers["content-type"], "application/x-protobuf");
-  EXPECT_EQ(receiver.last_headers["x-prometheus-remote-write-version"], "0.1.0");
-  EXPECT_EQ(receiver.last_headers["x-scope-orgid"], "tenant");
-  EXPECT_EQ(receiver.last_headers["authorization"], "Basic " + base64_encode("me:secret"));
+  EXPECT_EQ(receiver.header("content-encoding"), "snappy");
+  EXPECT_EQ(receiver.header("content-type"), "application/x-protobuf");
+  EXPECT_EQ(receiver.header("x-prometheus-remote-write-version"), "0.1.0");
+  EXPECT_EQ(receiver.header("x-scope-orgid"), "tenant");
+  EXPECT_EQ(receiver.header("authorization"), "Basic " + base64_encode("me:secret"));
   EXPECT_EQ(metric("prometheus_remote_storage_samples"), 3000);
   EXPECT_EQ(metric("prometheus_remote_storage_samples_failed"), 0);
   EXPECT_EQ(metric("prometheus_remote_storage_samples_pending"), 0);
@@ -288,8 +304,6 @@ TEST_F(RemoteWriterTest, ALateRestartLosesNothing) {
   store->finish();
   store.reset();
   open();
-  ASSERT_TRUE(
-      RemoteWriter::hold_log(store::real_disk(), directory + "/export", "far", *store->wal()).ok());
   ASSERT_TRUE(store->snapshot_head().ok());
 
   TestReceiver up;
@@ -327,8 +341,8 @@ TEST_F(RemoteWriterTest, RetriesWhatMayPassAndDropsWhatMayNot) {
     ASSERT_LT(steady_ms() - begin_ms, 15'000);
   }
   EXPECT_GE(steady_ms() - begin_ms, 1000);
-  EXPECT_EQ(receiver.last_headers["authorization"], "Bearer token");
-  EXPECT_EQ(receiver.last_headers["retry-attempt"], "1");
+  EXPECT_EQ(receiver.header("authorization"), "Bearer token");
+  EXPECT_EQ(receiver.header("retry-attempt"), "1");
   append(20, kStartMs + 1000, 2);
   ASSERT_TRUE(receiver.wait_for(20));
   writer->finish(1000);
@@ -395,7 +409,7 @@ TEST_F(RemoteWriterTest, Version2HasHistogramsExemplarsMetadataAndStartTimes) {
   append_one(latency);
   ASSERT_TRUE(receiver.wait_for(2));
   writer->finish(1000);
-  EXPECT_EQ(receiver.last_headers["x-prometheus-remote-write-version"], "2.0.0");
+  EXPECT_EQ(receiver.header("x-prometheus-remote-write-version"), "2.0.0");
   const auto got = receiver.samples()[R"({__name__="requests_total", job="j"})"];
   ASSERT_EQ(got.size(), 2u);
   EXPECT_EQ(got[0].start_ms, kStartMs - 5000);
@@ -443,6 +457,42 @@ TEST_F(RemoteWriterTest, Version1SendsMetadataByItself) {
   }
   writer->finish(1000);
   EXPECT_EQ(receiver.metadata["up"], metadata);
+}
+
+TEST_F(RemoteWriterTest, APlaceOfAnotherLogIsNotBelieved) {
+  ASSERT_TRUE(store::real_disk().make_directory(directory + "/export").ok());
+  ASSERT_TRUE(PositionFile(store::real_disk(), directory + "/export", "far").save({99, 48}).ok());
+  append(5, kStartMs, 1);
+  TestReceiver receiver;
+  start(config_for(receiver));
+  EXPECT_TRUE(receiver.wait_for(5));
+}
+
+// The store bounds what a consumer may hold back: what went is counted, and nothing
+// leaves under the labels of another series.
+TEST_F(RemoteWriterTest, ALogThatWasCutIsCounted) {
+  store->finish();
+  store.reset();
+  consumers_bytes_max = 1;
+  open();
+  std::atomic<bool> up = false;
+  TestReceiver receiver([&](int) { return Scripted{up ? 200 : 503}; });
+  RemoteWriteConfig config = config_for(receiver);
+  config.queue.shards_max = 1;
+  config.queue.batch_samples_max = 10;
+  start(config);
+  append(50, kStartMs, 1);
+  while (writer->state().pending < 50) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(store->snapshot_head().ok());
+  append(50, kStartMs + 1000, 2);
+  up = true;
+  const auto gone = [&] { return metric("prometheus_remote_storage_samples_dropped"); };
+  for (int i = 0; i < 1000 && static_cast<double>(receiver.count()) + gone() < 100; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  // All of a request that was under way, and all that came later.
+  EXPECT_EQ(receiver.count(), 60u);
+  EXPECT_EQ(gone(), 40);
 }
 
 TEST_F(RemoteWriterTest, ADeadReceiverHoldsNeitherIntakeNorMemory) {

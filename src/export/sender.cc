@@ -18,7 +18,7 @@ constexpr int64_t kUnknownMs = 20;
 constexpr int64_t kNoMemoryMs = 100;
 constexpr int kMetadataAttempts = 3;
 // Refusals can be as many as requests; one line in so long says enough.
-constexpr int64_t kTellRefusalMs = 30'000;
+constexpr int64_t kTellAgainMs = 30'000;
 
 // What `sent` has beyond what the receiver says it has written.
 uint64_t rest(uint64_t sent, int64_t written) {
@@ -151,8 +151,11 @@ Task<bool> Sender::build(SendQueue::Batch& batch, WriteRequest& request) {
   const auto lost = static_cast<uint64_t>(batch.entries.end() - gone);
   builder_.build(std::span(batch.entries.begin(), gone), request);
   request.unknown += lost;
-  log_warning("remote write is so far behind that the log was cut before it",
+  if (steady_ms() - told_lost_at_ms_ >= kTellAgainMs) {
+    told_lost_at_ms_ = steady_ms();
+    log_error("remote write is so far behind that the log was cut before it",
               {{"remote_name", config_.name}, {"samples_lost", lost}});
+  }
   co_return true;
 }
 
@@ -198,11 +201,14 @@ Task<bool> Sender::send(const WriteRequest& request) {
   }
 }
 
+void Sender::answered() {
+  if (!failing_) return;
+  failing_ = false;
+  log_info("remote write: the receiver answers again", {{"remote_name", config_.name}});
+}
+
 void Sender::taken(const WriteRequest& request, const Answer& answer) {
-  if (failing_) {
-    failing_ = false;
-    log_info("remote write: the receiver takes samples again", {{"remote_name", config_.name}});
-  }
+  answered();
   if (config_.version == 2) {
     const EntryCounts left = rest(request.counts, answer);
     if (sum(left) > 0) {
@@ -221,6 +227,7 @@ void Sender::taken(const WriteRequest& request, const Answer& answer) {
 }
 
 void Sender::refused(const WriteRequest& request, const Answer& answer) {
+  answered();
   // A part of it may have been written, which version 2 says.
   const EntryCounts left = config_.version == 2 ? rest(request.counts, answer) : request.counts;
   metrics_.count_failed(left);
@@ -229,7 +236,7 @@ void Sender::refused(const WriteRequest& request, const Answer& answer) {
 
 void Sender::tell_refusal(const std::string& reason, uint64_t samples) {
   last_error_ = reason;
-  if (steady_ms() - told_refusal_at_ms_ < kTellRefusalMs) return;
+  if (steady_ms() - told_refusal_at_ms_ < kTellAgainMs) return;
   told_refusal_at_ms_ = steady_ms();
   log_error("remote write: the receiver refused samples, which are not sent again",
             {{"remote_name", config_.name}, {"samples", samples}, {"reason", reason}});

@@ -83,6 +83,7 @@ class Sender {
   Task<bool> send(const WriteRequest& request);
   Task<Answer> post(std::string_view body, int attempt);
   Task<bool> back_off(const Answer& answer, int64_t& backoff_ms);
+  void answered();
   void taken(const WriteRequest& request, const Answer& answer);
   void refused(const WriteRequest& request, const Answer& answer);
   void fail_later(const Answer& answer);
@@ -109,6 +110,7 @@ class Sender {
   ShardLoad load_;
   int64_t adapted_at_ms_;
   int64_t told_refusal_at_ms_ = INT64_MIN / 2;
+  int64_t told_lost_at_ms_ = INT64_MIN / 2;
   int64_t highest_sent_ms_ = INT64_MIN;
 };
 

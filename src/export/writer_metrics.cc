@@ -61,7 +61,9 @@ WriterMetrics WriterMetrics::make(model::Registry& registry, const std::string& 
       registry.counter("gatehouse_remote_write_log_missed_bytes",
                        "At least so much of the log went, or was damaged, before it was read.",
                        {{"remote_name", name}, {"url", url}}),
-      of.gauge("highest_timestamp_in_seconds", "The newest sample of the store, Unix time."),
+      // Of the store, not of a receiver: without labels, as alerts on the lag have it.
+      registry.gauge(kPrefix + "highest_timestamp_in_seconds",
+                     "The newest sample of the store, Unix time.", {}),
       of.gauge("queue_highest_sent_timestamp_seconds",
                "The newest sample that the receiver has, Unix time."),
       of.gauge("shards", "Requests that may be under way at a time."),

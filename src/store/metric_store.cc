@@ -90,6 +90,7 @@ Status MetricStore::recover_head() {
     status = wal.status();
     if (wal.ok()) {
       wal_ = std::move(*wal);
+      if (options_.on_log) options_.on_log(*wal_);
       head_->use_log(wal_.get());
       damaged_ = report->damaged;
       // What was replayed counts: a process that ends again and again replays it once.

@@ -39,6 +39,9 @@ struct MetricStoreOptions {
   // is more: it bounds what a start replays, at some 20 million samples a second.
   uint64_t snapshot_wal_bytes = uint64_t{32} << 20;
   uint64_t consumers_bytes_max = uint64_t{2} << 30;
+  // Called when the log is there, before anything of it is removed: for consumers to
+  // say what they still need (Wal::hold).
+  std::function<void(Wal&)> on_log;
   unsigned recovery_threads = 2;
   // Without it, open() recovers before it returns and upkeep() is the caller's.
   bool background = true;

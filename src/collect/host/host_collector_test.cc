@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <re2/re2.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -17,7 +18,6 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <regex>
 #include <set>
 #include <thread>
 
@@ -633,41 +633,40 @@ TEST(HostCollectorTest, GivesWhatDebiansNodeExporterGives) {
   // - systemd asks D-Bus. bcache, bonding, btrfs, fibrechannel, infiniband, ipvs, nfs,
   //   nfsd, rapl, tapestats, xfs and zfs belong to hardware and file systems that
   //   the issue leaves out.
-  const std::regex absent(
-      R"(collector="(textfile|systemd|bcache|bonding|btrfs|fibrechannel|infiniband|ipvs|nfs|nfsd|rapl|tapestats|xfs|zfs)\")"
+  const re2::RE2 absent(
+      R"(collector="(?:textfile|systemd|bcache|bonding|btrfs|fibrechannel|infiniband|ipvs|nfs|nfsd|rapl|tapestats|xfs|zfs)\")"
       R"(|^node_textfile_scrape_error)"
       // Which program stands behind the numbers.
       R"(|^node_exporter_build_info)"
       // Other programs' descriptors and time.
-      R"(|^(go|process|promhttp)_)");
-  const std::regex series_line(R"(^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$)");
-  const std::regex label(R"re(([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)")re");
+      R"(|^(?:go|process|promhttp)_)");
+  const re2::RE2 series_line(R"(([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+))");
+  const re2::RE2 label(R"re(([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?)re");
+  // What does not change by itself must be equal to the last digit.
+  const re2::RE2 constant(
+      "node_(?:memory_MemTotal|boot_time|uname|os_|filefd_maximum|network_mtu|network_flags|"
+      "filesystem_size|entropy_pool|timex_tick|network_speed|scrape_collector_success)");
   std::vector<std::string> missing, wrong;
   size_t theirs = 0;
   std::istringstream lines(page);
   for (std::string line; std::getline(lines, line);) {
-    std::smatch parts;
-    if (line.empty() || line[0] == '#' || !std::regex_match(line, parts, series_line)) continue;
-    std::vector<std::pair<std::string, std::string>> held;
-    const std::string inside = parts[2].str();
-    for (std::sregex_iterator at(inside.begin(), inside.end(), label), end; at != end; ++at) {
-      held.emplace_back((*at)[1].str(), (*at)[2].str());
+    std::string name, inside, value;
+    if (line.starts_with('#') || !re2::RE2::FullMatch(line, series_line, &name, &inside, &value)) {
+      continue;
     }
+    std::vector<std::pair<std::string, std::string>> held;
+    re2::StringPiece rest(inside);
+    std::string key, text;
+    while (re2::RE2::Consume(&rest, label, &key, &text)) held.emplace_back(key, text);
     std::vector<model::LabelView> labels;
-    for (const auto& [name, value] : held) labels.push_back({name, value});
-    const std::string series = series_text(parts[1].str(), labels);
-    if (std::regex_search(series, absent)) continue;
+    for (const auto& [key_text, value_text] : held) labels.push_back({key_text, value_text});
+    const std::string series = series_text(name, labels);
+    if (re2::RE2::PartialMatch(series, absent)) continue;
     ++theirs;
     const auto found = ours.values.find(series);
     if (found == ours.values.end()) {
       missing.push_back(series);
-      continue;
-    }
-    // What does not change by itself must be equal to the last digit.
-    static const std::regex constant(
-        "node_(memory_MemTotal|boot_time|uname|os_|filefd_maximum|network_mtu|network_flags|"
-        "filesystem_size|entropy_pool|timex_tick|network_speed|scrape_collector_success)");
-    if (std::regex_search(series, constant) && found->second != std::stod(parts[3].str())) {
+    } else if (re2::RE2::PartialMatch(series, constant) && found->second != std::stod(value)) {
       wrong.push_back(series);
     }
   }
@@ -686,32 +685,31 @@ TEST(HostCollectorTest, TheNodeExporterDashboardFindsItsMetrics) {
   text << std::ifstream(file).rdbuf();
   const std::string dashboard = text.str();
   std::set<std::string> wanted;
-  const std::regex metric(R"(\bnode_[a-zA-Z0-9_]+)");
-  const std::regex expression(R"re("expr": *"((?:[^"\\]|\\.)*)")re");
-  for (std::sregex_iterator at(dashboard.begin(), dashboard.end(), expression), end; at != end;
-       ++at) {
-    const std::string query = (*at)[1].str();
-    for (std::sregex_iterator name(query.begin(), query.end(), metric); name != end; ++name) {
-      wanted.insert(name->str());
-    }
+  const re2::RE2 metric(R"((\bnode_[a-zA-Z0-9_]+))");
+  const re2::RE2 expression(R"re("expr": *"((?:[^"\\]|\\.)*)")re");
+  re2::StringPiece rest(dashboard);
+  std::string query, metric_name;
+  while (re2::RE2::FindAndConsume(&rest, expression, &query)) {
+    re2::StringPiece within(query);
+    while (re2::RE2::FindAndConsume(&within, metric, &metric_name)) wanted.insert(metric_name);
   }
   ASSERT_GT(wanted.size(), 150u);
   HostCollector host({});
   Gathered ours;
   host.collect_machine(ours);
   // What a machine may lack, by the file or the part that would offer it.
-  const std::vector<std::pair<std::regex, std::string>> offered_by = {
-      {std::regex("node_hwmon_.*"), "/sys/class/hwmon"},
-      {std::regex("node_cooling_device_.*"), "/sys/class/thermal/cooling_device0"},
-      {std::regex("node_cpu_scaling_.*"), "/sys/devices/system/cpu/cpu0/cpufreq"},
-      {std::regex("node_power_supply_.*"), "/sys/class/power_supply/AC"},
-      {std::regex("node_schedstat_.*"), "/proc/schedstat"},
-      {std::regex("node_pressure_irq_.*"), "/proc/pressure/irq"},
-      {std::regex("node_interrupts_total"), "/proc/interrupts"},
-      {std::regex("node_memory_HardwareCorrupted_bytes"), "CONFIG_MEMORY_FAILURE"},
-      {std::regex("node_kernel_hung_tasks.*"), "/proc/sys/kernel/hung_task_detect_count"},
-      {std::regex("node_systemd_.*"), "D-Bus, not the kernel"},
-      {std::regex("node_textfile_.*"), "files that others write, not the kernel"},
+  const std::vector<std::pair<std::string, std::string>> offered_by = {
+      {"node_hwmon_.*", "/sys/class/hwmon"},
+      {"node_cooling_device_.*", "/sys/class/thermal/cooling_device0"},
+      {"node_cpu_scaling_.*", "/sys/devices/system/cpu/cpu0/cpufreq"},
+      {"node_power_supply_.*", "/sys/class/power_supply/AC"},
+      {"node_schedstat_.*", "/proc/schedstat"},
+      {"node_pressure_irq_.*", "/proc/pressure/irq"},
+      {"node_interrupts_total", "/proc/interrupts"},
+      {"node_memory_HardwareCorrupted_bytes", "CONFIG_MEMORY_FAILURE"},
+      {"node_kernel_hung_tasks.*", "/proc/sys/kernel/hung_task_detect_count"},
+      {"node_systemd_.*", "D-Bus, not the kernel"},
+      {"node_textfile_.*", "files that others write, not the kernel"},
   };
   std::vector<std::string> unexplained;
   size_t given_count = 0, lacking = 0;
@@ -722,7 +720,7 @@ TEST(HostCollectorTest, TheNodeExporterDashboardFindsItsMetrics) {
     }
     bool explained = false;
     for (const auto& [pattern, source] : offered_by) {
-      if (!std::regex_match(name, pattern)) continue;
+      if (!re2::RE2::FullMatch(name, pattern)) continue;
       explained = !source.starts_with('/') || !fs::exists(source);
     }
     lacking += explained ? 1 : 0;
