@@ -90,6 +90,7 @@ Result<std::unique_ptr<MetricService>> MetricService::open(const Config& config,
                    store::MetricStore::open(parts.budget, store_options(config, parts.clock)));
   collect::ScraperOptions options;
   options.dial = config.egress;
+  options.offset_seed = std::hash<std::string>{}(collect::host_name());
   service->scraper_ =
       std::make_unique<collect::Scraper>(*service->loop_, service->collect_pool_, *service->store_,
                                          parts.budget, parts.clock, std::move(options));

@@ -390,36 +390,5 @@ TEST(ScraperTest, DebiansNodeExporterAsATarget) {
   EXPECT_TRUE(scraping.store.wrong_refs.empty());
 }
 
-TEST(ScraperTest, APythonProgramWithItsClientLibrary) {
-  const char* given = ::getenv("GATEHOUSE_PYTHON");
-  const std::string python = given != nullptr ? given : "python3";
-  if (std::system((python + " -c 'import prometheus_client' 2>/dev/null").c_str()) != 0) {
-    GTEST_SKIP() << "prometheus-client (PyPI) is not installed for " << python;
-  }
-  const uint16_t port = free_port();
-  const Child child({python, "-c",
-                     "import sys, time\n"
-                     "from prometheus_client import start_http_server, Counter, Histogram\n"
-                     "c = Counter('work', 'Work done.', ['kind'])\n"
-                     "h = Histogram('took_seconds', 'Time.', buckets=[0.1, 1])\n"
-                     "c.labels('a\\n\"b').inc(3, exemplar={'trace_id': 'x'})\n"
-                     "h.observe(0.5)\n"
-                     "start_http_server(int(sys.argv[1]), '127.0.0.1')\n"
-                     "time.sleep(60)\n",
-                     std::to_string(port)});
-  Scraping scraping;
-  ASSERT_TRUE(scraping.configure(job(port)).ok());
-  ASSERT_TRUE(soon([&] { return scraping.store.last(series("up", port)) == 1; }, 20'000));
-  EXPECT_EQ(scraping.store.last(series("took_seconds_count", port)), 1);
-  EXPECT_EQ(scraping.store.metadata["took_seconds"].type, model::SampleType::kHistogram);
-  bool found = false;
-  for (const std::string& name : scraping.store.names()) {
-    if (name.find("work_total") == std::string::npos) continue;
-    found = scraping.store.last(name) == 3;
-    EXPECT_GT(scraping.store.exemplars[name], 0u) << name;
-  }
-  EXPECT_TRUE(found);
-}
-
 }  // namespace
 }  // namespace gatehouse::collect
