@@ -68,10 +68,11 @@ def repeated(*calls, seconds=SECONDS, at_once=4):
 def bombs(on):
     """Packed bodies that would be large, or pretend to."""
     megabytes_60 = varint(60 << 20) + snappy_run(b"\x0a", 60 << 20)
+    megabytes_200 = varint(200 << 20) + snappy_run(b"\x0a", 200 << 20)
     empty_series = snappy(b"\x0a\x00" * (8 << 20))  # 8 million series without a label
     deep = snappy(field(1, b"".join(field(2, b"") for _ in range(4 << 20))))  # 4 million empty samples
     return repeated(lambda: on.push(varint(4 << 30) + b"\xfe\x01\x00" * 1000), lambda: on.push(b"\xff" * 10 + b"\x01"),
-                    lambda: on.push(megabytes_60), lambda: on.push(empty_series), lambda: on.push(deep),
+                    lambda: on.push(megabytes_60), lambda: on.push(megabytes_200), lambda: on.push(empty_series), lambda: on.push(deep),
                     lambda: on.push(varint(100) + b"\x01\xff\xff\xff\xff"))
 
 

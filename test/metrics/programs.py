@@ -7,8 +7,10 @@
 gate.py (test/e2e) starts and ends the processes. A server of Prometheus's API, whichever,
 is asked through `ask` and `data`.
 """
+import contextlib
 import http.server
 import json
+import os
 import pathlib
 import shutil
 import socket
@@ -25,7 +27,7 @@ import remote_write
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 NODE_EXPORTER = shutil.which("prometheus-node-exporter")
 METRIC_STREAM = e2e.BUILD / "metric-stream"
-CORPORA = pathlib.Path(__import__("os").environ.get("GATEHOUSE_CORPORA", e2e.ROOT / ".." / "shared" / "corpora"))
+CORPORA = pathlib.Path(os.environ.get("GATEHOUSE_CORPORA", e2e.ROOT / ".." / "shared" / "corpora"))
 ROLES = {"reader": "viewer", "pusher": "caller", "admin": "admin"}
 QUIET = {"host": {"enabled": False, "containers": False, "gpus": False}, "self": {"enabled": False}}
 wait_until = e2e.wait_until
@@ -65,14 +67,14 @@ class PrometheusApi:
     def credentials(self):
         return {}
 
-    def ask(self, what, method="GET", headers=None, timeout=60, **parameters):
+    def ask(self, what, method="GET", headers=None, parameters=None, **more):
         path = what if what.startswith("/") else f"/api/v1/{what}"
         headers = {**self.credentials(), **(headers or {})}
-        form = as_form(parameters)
+        form = as_form({**(parameters or {}), **more})
         if method == "GET":
-            return e2e.exchange(self.port, "GET", f"{path}?{form}" if form else path, None, headers, timeout)
+            return e2e.exchange(self.port, "GET", f"{path}?{form}" if form else path, None, headers, 60)
         headers.setdefault("content-type", "application/x-www-form-urlencoded")
-        return e2e.exchange(self.port, method, path, form, headers, timeout)
+        return e2e.exchange(self.port, method, path, form, headers, 60)
 
     def data(self, what, **parameters):
         reply = self.ask(what, **parameters)
@@ -173,14 +175,23 @@ class Target:
     """An exporter of our own: `page` is its text, or a function that writes the reply."""
 
     def __init__(self, page):
-        self.page, self.requests = page, []
+        self.page, self.requests, self.peers = page, [], set()
         target = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self):
+                super().setup()
+                target.peers.add(self.connection)
+
+            def finish(self):
+                target.peers.discard(self.connection)
+                with contextlib.suppress(OSError):
+                    super().finish()
+
             def do_GET(self):
-                target.requests.append((self.path, dict(self.headers)))
+                target.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 try:
                     if callable(target.page):
                         return target.page(self)
@@ -203,8 +214,12 @@ class Target:
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self):
+        """Also the connections that are kept alive, as when the process ends."""
         self.server.shutdown()
         self.server.server_close()
+        for peer in list(self.peers):
+            with contextlib.suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
 
 
 def run_tool(*command, timeout=60):

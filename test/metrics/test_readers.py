@@ -60,8 +60,6 @@ class RemoteReadTest(ReaderCase):
                                  for each in server.data("query", query=query, time=at)["result"]} for server in (peer, self.gate))
                 self.assertTrue(ours)
                 self.assertEqual(ours, theirs)
-        names = peer.data("label/n/values", start=at - 3600, end=at)
-        self.assertEqual(names, ["0", "1", "2", "3", "4"])
 
     def read(self, *accepted):
         matcher = field(3, b"\x08\x00" + field(2, b"__name__") + field(3, b"read_total"))

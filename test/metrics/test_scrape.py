@@ -122,7 +122,7 @@ class PrometheusYmlTest(ScrapeCase):
                          {"node_load1", "node_cpu_seconds_total", "node_uname_info", "up", "scrape_duration_seconds",
                           "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added"})
         self.assertEqual(self.gate.value('mine{job="their own"}'), 7)
-        self.assertEqual(guarded.requests[0][1]["Authorization"], "Basic bWU6aHVzaA==")
+        self.assertEqual(guarded.requests[0][1]["authorization"], "Basic bWU6aHVzaA==")
         self.assertNotIn("hush", self.gate.data("status/config")["yaml"])
         # External labels are for other servers, not for one's own answers.
         self.assertIsNone(self.gate.value('up{cluster="one"}'))
@@ -161,7 +161,7 @@ class PrometheusYmlTest(ScrapeCase):
         for text, name, line in (("scrape_configs:\n  - job_name: a\n    consul_sd_configs: [{server: x}]\n", "consul_sd_configs", "3"),
                                  ("scrape_configs:\n  - job_name: a\n    scrape_intervall: 5s\n", "scrape_intervall", "3"),
                                  ("scrape_configs:\n  - job_name: a\n  - job_name: a\n", "a", "3"),
-                                 ("scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - regex: '('\n", "regex", "4")):
+                                 ("scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - {target_label: a, regex: '('}\n", "regex", "4")):
             with self.subTest(name):
                 with self.assertRaises(RuntimeError) as refused:
                     self.started(MetricGate(prometheus=text))
