@@ -44,9 +44,13 @@ class ExportTest(MetricCase):
         self.end_ms = now_ms()
 
     def gate(self, peer):
-        return self.started(MetricGate(directory=self.folder, metrics={"remote_write": [{
-            "name": "peer", "url": f"http://127.0.0.1:{peer.port}/api/v1/write",
-            "external_labels": {"cluster": "here"}, "queue": {"batch_deadline": "200ms"}}]}))
+        gate = self.started(MetricGate(directory=self.folder, prometheus={
+            "global": {"external_labels": {"cluster": "here"}},
+            "remote_write": [{"name": "peer", "url": f"http://127.0.0.1:{peer.port}/api/v1/write",
+                              "queue_config": {"batch_send_deadline": "200ms"}}]}))
+        # A new destination gets what comes from its start on.
+        self.assertTrue(wait_until(lambda: gate.metric("prometheus_remote_storage_shards", "admin")))
+        return gate
 
     def push(self, gate, first, last):
         """The samples from `first` on, before `last`, of each series."""
