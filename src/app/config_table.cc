@@ -294,7 +294,8 @@ TypePtr metrics() {
   auto host = std::make_shared<ObjectOf<Config>>();
   host->add(
           "enabled", bool_type(), [](Config & c) -> auto& { return c.metrics.host; },
-          "The machine's own metrics, under node_exporter's names.")
+          "The machine's own metrics, under node_exporter's names; off: nor those of containers "
+          "and GPUs.")
       .add(
           "containers", bool_type(), [](Config & c) -> auto& { return c.metrics.containers; },
           "Its containers, under cAdvisor's names.")

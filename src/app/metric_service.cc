@@ -86,8 +86,9 @@ Result<std::unique_ptr<MetricService>> MetricService::open(const Config& config,
                                                            MetricParts parts) {
   auto service = std::unique_ptr<MetricService>(new MetricService(config, parts));
   RETURN_IF_ERROR(service->load_prometheus(config.metrics));
-  ASSIGN_OR_RETURN(service->store_,
-                   store::MetricStore::open(parts.budget, store_options(config, parts.clock)));
+  store::MetricStoreOptions store = store_options(config, parts.clock);
+  store.on_log = RemoteWriters::hold_log(service->prometheus_, store.directory);
+  ASSIGN_OR_RETURN(service->store_, store::MetricStore::open(parts.budget, std::move(store)));
   collect::ScraperOptions options;
   options.dial = config.egress;
   options.offset_seed = std::hash<std::string>{}(collect::host_name());
@@ -191,8 +192,8 @@ Status MetricService::start() {
   RETURN_IF_ERROR(configure_scrapes());
   collect::LocalOptions options;
   options.host.machine = config_.host;
-  options.host.containers = config_.containers;
-  options.host.gpus = config_.gpus;
+  options.host.containers = config_.host && config_.containers;
+  options.host.gpus = config_.host && config_.gpus;
   options.interval_ms = config_.host_interval_ms;
   options.self = config_.self;
   local_ = std::make_unique<collect::LocalCollector>(*loop_, collect_pool_, *store_,

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "store/real_disk.h"
 
 namespace gatehouse::app {
 
@@ -123,6 +124,24 @@ Status RemoteWriters::check(const collect::PrometheusConfig& config) {
     }
   }
   return {};
+}
+
+std::function<void(store::Wal&)> RemoteWriters::hold_log(const collect::PrometheusConfig& config,
+                                                         std::string directory) {
+  std::vector<std::string> names;
+  for (const collect::RemoteWriteConfig& given : config.remote_writes) {
+    names.push_back(name_of(given));
+  }
+  return [names, directory](store::Wal& wal) {
+    for (const std::string& name : names) {
+      const Status held =
+          exporting::RemoteWriter::hold_log(store::real_disk(), directory, name, wal);
+      if (!held.ok()) {
+        log_warning("what a destination has not got may go from the log",
+                    {{"destination", name}, {"reason", held.message()}});
+      }
+    }
+  };
 }
 
 void RemoteWriters::configure(const collect::PrometheusConfig& config) {

@@ -1,6 +1,7 @@
 // The remote writers of a prometheus.yml, started, renewed and ended as it says.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,6 +27,10 @@ class RemoteWriters {
 
   // kInvalidArgument: which destination cannot be, and why. Nothing is changed.
   static Status check(const collect::PrometheusConfig& config);
+  // For the store: keeps of its log what a destination has not got yet, until its writer
+  // is there.
+  static std::function<void(store::Wal&)> hold_log(const collect::PrometheusConfig& config,
+                                                   std::string directory);
   // What is to run from now on. Destinations that are as they were go on undisturbed; one
   // that is gone gives up its place in the log.
   // REQUIRES: check() was ok, and the store is ready.
