@@ -215,7 +215,8 @@ def slow_readers(on):
     for peer in peers:
         peer.settimeout(5)
         try:
-            answers.append((int(peer.recv(4096).split(b" ")[1]), ""))
+            got = peer.recv(4096)
+            answers.append((int(got.split(b" ")[1]), got.partition(b"\r\n\r\n")[2].decode(errors="replace")[:200] or "(not yet here)"))
         except (OSError, IndexError, ValueError):
             answers.append((0, "closed"))
         peer.close()

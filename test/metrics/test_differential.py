@@ -284,7 +284,7 @@ class DifferentialTest(MetricCase):
                 ours, theirs = self.both("query", query="vector(1.5) + time() * 0", time=moment)
                 self.assertEqual(ours.json["data"], theirs.json["data"])
         for number in ("1e21", "1e20", "1e-6", "1e-7", "0.1+0.2", "1/3", "-0", "5e-324", "1.7976931348623157e308", "NaN", "-Inf",
-                       "123456789.123", "1e100"):
+                       "123456789.123", "1e100", "123456789012345678901", "-9007199254740993e3", "9007199254740993"):
             for query in (number, f"vector({number})"):
                 with self.subTest(query):
                     ours, theirs = self.both("query", query=query, time=1)

@@ -21,15 +21,16 @@ QUIET_S = 4
 # A percentile of a few hundred calls moves by this much on two cores that others use too.
 JITTER_S = 0.010
 # What each attack may be answered; 0 is a connection closed while the body was being sent.
-MAY = {"bombs": {400, 413, 429, 0}, "garbage": {204, 200, 400}, "big_labels": {400}, "wrong_samples": {204, 400},
-       "heavy_queries": {200, 400, 422, 429, 499, 503}, "slow_readers": {200, 400, 422, 429, 503, 0},
-       "small_burst": {204, 429}, "burst": {204, 400, 429, 503, -1}}
+MAY = {"bombs": {400, 413, 429, 503, 0}, "garbage": {204, 200, 400}, "big_labels": {400}, "wrong_samples": {204, 400},
+       "heavy_queries": {200, 400, 422, 503}, "slow_readers": {200, 400, 422, 429, 503, 0},
+       "small_burst": {204, 429}, "burst": {204, 429, 503, -1}}
 # What must be among the answers.
 MUST = {"bombs": {413}, "garbage": {400}, "big_labels": {400}, "wrong_samples": {400}, "heavy_queries": {422}, "burst": {429}}
 
 
 class Bystander:
-    """One who pushes a sample and asks for it, 50 times a second, and notes how long it takes."""
+    """One with keys of its own, who pushes a sample and asks for it, 50 times a second, and notes
+    how long it takes."""
 
     def __init__(self, gate):
         self.gate, self.connection = gate, http.client.HTTPConnection("127.0.0.1", gate.port, timeout=20)
@@ -50,8 +51,8 @@ class Bystander:
     def once(self):
         self.count += 1
         at = now_ms()
-        self.call("POST", "/api/v1/write", snappy(series({"__name__": "bystander"}, [(at, float(self.count))])), HEADERS, "pusher", 204)
-        found = self.call("GET", "/api/v1/query?query=bystander", None, {}, "reader", 200)
+        self.call("POST", "/api/v1/write", snappy(series({"__name__": "bystander"}, [(at, float(self.count))])), HEADERS, "caller", 204)
+        found = self.call("GET", "/api/v1/query?query=bystander", None, {}, "admin", 200)
         if f'"{self.count}"'.encode() not in found:
             self.failures.append(("not the sample pushed", found[:200]))
 
@@ -88,11 +89,17 @@ class HostileTest(MetricCase):
             cls.gate.push([series({"__name__": "quiet", "n": str(n), "text": "x" * 100},
                                   [(at - 15_000 * k, float(k)) for k in range(239, -1, -1)]) for n in range(begin, begin + 500)])
         Bystander(cls.gate).once()
-        calm = Bystander(cls.gate).start()
-        time.sleep(QUIET_S)
-        cls.p50, cls.p99, failures = calm.end()
+        cls.quiet_p99, failures = cls.quiet(QUIET_S)
         assert not failures, failures
-        print(f"quiet: p50 {cls.p50 * 1e3:.1f} ms, p99 {cls.p99 * 1e3:.1f} ms, {cls.gate.rss_mb():.0f} MB")
+        cls.attacked_p99 = {}
+
+    @classmethod
+    def quiet(cls, seconds):
+        calm = Bystander(cls.gate).start()
+        time.sleep(seconds)
+        p50, p99, failures = calm.end()
+        print(f"quiet: p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, {cls.gate.rss_mb():.0f} MB")
+        return p99, failures
 
     def attack(self, name):
         self.gate.reset_peak()
@@ -114,17 +121,25 @@ class HostileTest(MetricCase):
             self.assertLessEqual(statuses, MAY[name])
             self.assertLessEqual(MUST.get(name, set()), statuses)
             for each in answers:
-                self.assertTrue(each["status"] in (200, 204, 0, -1) or each["body"], each)
+                self.assertTrue(each["status"] in (200, 204, 0, -1) or each["body"], each)  # says why
         with self.subTest(name, of="memory"):
             self.assertLessEqual(peak, LIMIT_MB)
         with self.subTest(name, of="the other client"):
             self.assertEqual(failures[:5], [])
-            self.assertLess(p99, max(2 * self.p99, self.p99 + JITTER_S))
+            self.attacked_p99[name] = p99
 
     def test_attacks(self):
         # In this order: the bursts leave the head full.
         for name in ATTACKS:
             self.attack(name)
+        # The machine may be another one by now: the worse of its two quiet times counts.
+        after, failures = self.quiet(QUIET_S)
+        with self.subTest("afterwards"):
+            self.assertEqual(failures[:5], [])
+        quiet = max(self.quiet_p99, after)
+        for name, p99 in self.attacked_p99.items():
+            with self.subTest(name, of="the other client's time"):
+                self.assertLess(p99, max(2 * quiet, quiet + JITTER_S))
         # What was there before is there still, and what is known may still be written.
         self.assertEqual(self.gate.value("count(quiet)"), 3000)
         refused = self.gate.push_bytes(snappy(series({"__name__": "one_more"}, [(now_ms(), 1.0)])))

@@ -161,7 +161,7 @@ class PrometheusYmlTest(ScrapeCase):
         for text, name, line in (("scrape_configs:\n  - job_name: a\n    consul_sd_configs: [{server: x}]\n", "consul_sd_configs", "3"),
                                  ("scrape_configs:\n  - job_name: a\n    scrape_intervall: 5s\n", "scrape_intervall", "3"),
                                  ("scrape_configs:\n  - job_name: a\n  - job_name: a\n", "a", "3"),
-                                 ("scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - {target_label: a, regex: '('}\n", "regex", "4")):
+                                 ("scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - {target_label: a, regex: '('}\n", "regular expression", "4")):
             with self.subTest(name):
                 with self.assertRaises(RuntimeError) as refused:
                     self.started(MetricGate(prometheus=text))
