@@ -7,11 +7,18 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/hidden_secrets.h"
 #include "base/log.h"
 
 namespace gatehouse::app {
 
 namespace {
+
+// More than there are cores, so that the system's scheduler divides them: with one thread a
+// core, two long queries would hold up every short one until their end.
+int query_threads() {
+  return static_cast<int>(std::max<size_t>(8, 2 * std::thread::hardware_concurrency()));
+}
 
 size_t cores() { return std::max<size_t>(1, std::thread::hardware_concurrency()); }
 
@@ -36,28 +43,6 @@ std::string text_of(const std::string& path) {
   return std::move(text).str();
 }
 
-// Values whose key says that they are secret, and passwords in URLs, as Prometheus hides
-// them.
-std::string without_secrets(const std::string& yaml) {
-  static constexpr std::string_view kSecretKeys[] = {
-      "password:", "credentials:", "bearer_token:", "client_secret:", "secret_key:", "key:"};
-  std::istringstream lines(yaml);
-  std::string out, line;
-  while (std::getline(lines, line)) {
-    const size_t begin = line.find_first_not_of(" -");
-    for (const std::string_view key : kSecretKeys) {
-      if (begin != std::string::npos && line.compare(begin, key.size(), key) == 0) {
-        line.resize(begin + key.size());
-        line += " <secret>";
-        break;
-      }
-    }
-    out += line;
-    out += '\n';
-  }
-  return out;
-}
-
 store::MetricStoreOptions store_options(const Config& config, const model::Clock& clock) {
   store::MetricStoreOptions options;
   options.directory = config.storage.path + "/metrics";
@@ -77,7 +62,7 @@ MetricService::MetricService(const Config& config, MetricParts parts)
     : parts_(parts),
       config_(config.metrics),
       dial_(config.egress),
-      query_pool_(static_cast<int>(cores())),
+      query_pool_(query_threads()),
       intake_pool_(static_cast<int>(cores())),
       parallel_(query_pool_, cores() - 1),
       loop_(std::make_unique<Loop>()) {}
@@ -152,7 +137,7 @@ Status MetricService::load_prometheus(const MetricsConfig& config) {
   }
   fingerprint_ = fingerprint_of(config.prometheus_config, prometheus_);
   const std::lock_guard lock(config_mutex_);
-  prometheus_yaml_ = without_secrets(text_of(config.prometheus_config));
+  prometheus_yaml_ = hide_secrets(text_of(config.prometheus_config));
   config_.limits.otlp_promoted = prometheus_.otlp_promoted_attributes;
   return {};
 }
