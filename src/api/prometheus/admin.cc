@@ -44,6 +44,9 @@ Task<MetricAnswer> Prometheus::delete_series(MetricRequest& request) {
   if (selectors->empty()) co_return metric::error("bad_data", "no match[] parameter provided");
   const auto range = metric::read_range(request);
   if (!range.ok()) co_return metric::error_of(range.status());
+  if (const Status order = metric::check_order(*range); !order.ok()) {
+    co_return metric::error_of(order);
+  }
   std::string matches;
   for (const std::string_view match : request.all("match[]")) {
     matches += (matches.empty() ? "" : " ") + std::string(match);

@@ -106,11 +106,13 @@ Result<model::TimeRangeMs> read_range(const MetricRequest& request) {
     if (!time.ok()) return time.status().with_context("invalid parameter \"end\"");
     range.end_ms = *time;
   }
-  if (range.end_ms < range.begin_ms) {
-    return invalid_argument(
-        "invalid parameter \"end\": end timestamp must not be before start timestamp");
-  }
   return range;
+}
+
+Status check_order(model::TimeRangeMs range) {
+  if (range.begin_ms <= range.end_ms) return {};
+  return invalid_argument(
+      "invalid parameter \"end\": end timestamp must not be before start timestamp");
 }
 
 Result<size_t> read_limit(const MetricRequest& request) {
@@ -163,6 +165,16 @@ void write_time(std::string& out, int64_t time_ms) {
 }
 
 void write_number(std::string& out, double value) {
+  const double size = std::abs(value);
+  if (size == 0 || !std::isfinite(value) || (size >= 1e-6 && size < 1e21)) {
+    return write_scalar(out, value);
+  }
+  char text[32];
+  const auto format = std::chars_format::scientific;
+  out.append(text, std::to_chars(text, text + sizeof text, value, format).ptr);
+}
+
+void write_scalar(std::string& out, double value) {
   if (std::isnan(value)) {
     out += "NaN";
     return;
@@ -171,20 +183,26 @@ void write_number(std::string& out, double value) {
     out += value > 0 ? "+Inf" : "-Inf";
     return;
   }
-  const double size = std::abs(value);
-  const bool exponent = size != 0 && (size < 1e-6 || size >= 1e21);
-  char text[64];
-  const auto end =
-      std::to_chars(text, text + sizeof text, value,
-                    exponent ? std::chars_format::scientific : std::chars_format::fixed)
-          .ptr;
-  // "1e-07": the two digits that to_chars gives; Prometheus's JSON has "1e-7".
-  if (exponent && end - text > 4 && end[-2] == '0' && (end[-3] == '-' || end[-3] == '+')) {
-    out.append(text, end - 2);
-    out += end[-1];
+  char text[400];  // 5e-324 takes the most: 326 characters and its sign
+  constexpr double kWholeMax = 9007199254740992.0;  // 2^53
+  if (std::abs(value) < kWholeMax) {
+    out.append(text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr);
     return;
   }
-  out.append(text, end);
+  // Above it, fixed is exact to the last digit; Prometheus has the digits that tell the number
+  // from its neighbours, and zeros.
+  const auto end =
+      std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  const std::string_view shortest(text, static_cast<size_t>(end - text));
+  const size_t e = shortest.find('e');
+  const size_t exponent = parse_uint(shortest.substr(e + 2)).value_or(0);
+  size_t digits = 0;
+  for (const char c : shortest.substr(0, e)) {
+    if (c == '.') continue;
+    out += c;
+    digits += c == '-' ? 0 : 1;
+  }
+  out.append(exponent + 1 - std::min(digits, exponent + 1), '0');
 }
 
 }  // namespace gatehouse::api::metric

@@ -31,7 +31,10 @@ Result<int64_t> parse_time_ms(std::string_view text);
 Result<int64_t> parse_step_ms(std::string_view text);
 
 // The optional `start` and `end` of a search; all of time where they are absent.
+// Prometheus takes an end before the start in a search, which then finds nothing; where
+// it does not, check_order refuses it.
 Result<model::TimeRangeMs> read_range(const MetricRequest& request);
+Status check_order(model::TimeRangeMs range);
 // `limit`; 0: none.
 Result<size_t> read_limit(const MetricRequest& request);
 // All `match[]`; kInvalidArgument where one is no selector.
@@ -45,6 +48,8 @@ void write_time(std::string& out, int64_t time_ms);
 // As Prometheus writes sample values: the shortest that reads back equal; 'e' form
 // below 1e-6 and from 1e21.
 void write_number(std::string& out, double value);
+// As it writes the value of a scalar: never with an exponent.
+void write_scalar(std::string& out, double value);
 // {"resultType":…,"result":…} of a query.
 void write_value(std::string& out, const promql::QueryValue& value);
 

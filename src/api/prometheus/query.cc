@@ -74,7 +74,21 @@ std::optional<QuerySettings> read_settings(const MetricRequest& request, const Q
   return settings;
 }
 
-MetricAnswer answer_of(Result<promql::QueryValue> value, const QuerySettings& settings) {
+// About what an answer takes as JSON, twice: as it is written and as it is sent.
+int64_t answer_bytes(const promql::QueryValue& value) {
+  constexpr size_t kSeriesBytes = 200, kPointBytes = 40, kHistogramBytes = 1000;
+  size_t bytes = 0;
+  for (const promql::ResultSeries& series : value.series) {
+    bytes += kSeriesBytes;
+    for (const promql::Point& point : series.points) {
+      bytes += point.histogram != nullptr ? kHistogramBytes : kPointBytes;
+    }
+  }
+  return static_cast<int64_t>(2 * bytes);
+}
+
+MetricAnswer answer_of(Result<promql::QueryValue> value, const QuerySettings& settings,
+                       model::QueryContext& context) {
   if (!value.ok()) {
     // What the evaluation refuses is an execution error, whatever its code says of
     // whose fault it is.
@@ -86,6 +100,7 @@ MetricAnswer answer_of(Result<promql::QueryValue> value, const QuerySettings& se
     value->series.resize(settings.limit);
     value->annotations.warnings.insert("results truncated due to limit");
   }
+  if (const Status room = context.charge(answer_bytes(*value)); !room.ok()) return error_of(room);
   std::string data;
   metric::write_value(data, *value);
   return metric::success(data, value->annotations.warnings, value->annotations.infos);
@@ -107,7 +122,7 @@ Task<MetricAnswer> Prometheus::query(MetricRequest& request) {
     return answer_of(
         promql::evaluate_instant(*settings->expr, text_of(request, "query"), time_ms,
                                  settings->options, parts_.store, context, &parts_.parallel),
-        *settings);
+        *settings, context);
   };
   co_return co_await run_query(request, settings->timeout_ms, evaluate);
 }
@@ -146,7 +161,7 @@ Task<MetricAnswer> Prometheus::query_range(MetricRequest& request) {
     return answer_of(
         promql::evaluate_range(*settings->expr, text_of(request, "query"), *begin, *end, *step,
                                settings->options, parts_.store, context, &parts_.parallel),
-        *settings);
+        *settings, context);
   };
   co_return co_await run_query(request, settings->timeout_ms, evaluate);
 }
@@ -191,6 +206,9 @@ void find_selectors(const promql::Expr& expr, std::vector<model::Selector>& foun
 Task<MetricAnswer> Prometheus::query_exemplars(MetricRequest& request) {
   const auto range = metric::read_range(request);
   if (!range.ok()) co_return error_of(range.status());
+  if (const Status order = metric::check_order(*range); !order.ok()) {
+    co_return error_of(order);
+  }
   auto parsed = promql::parse(text_of(request, "query"), parse_options());
   if (!parsed.ok()) co_return bad_parameter("query", parsed.status().message());
   std::vector<model::Selector> selectors;

@@ -140,10 +140,11 @@ void write_value(std::string& out, const promql::QueryValue& value) {
   switch (value.type) {
     case promql::ValueType::kScalar: {
       out += "{\"resultType\":\"scalar\",\"result\":";
-      promql::Point point;
-      point.time_ms = value.scalar.time_ms;
-      point.value = value.scalar.value;
-      write_point(out, point);
+      out += '[';
+      write_time(out, value.scalar.time_ms);
+      out += ",\"";
+      write_scalar(out, value.scalar.value);
+      out += "\"]";
       break;
     }
     case promql::ValueType::kString: {
