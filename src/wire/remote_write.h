@@ -68,6 +68,9 @@ class RemoteWriteDecoder {
   // memory. What comes is valid until the next call.
   Result<DecodedWrite> decode(RemoteWriteVersion version, std::string_view request);
 
+  // Of the requests to come: RemoteWriteLimits::memory_bytes.
+  void set_memory_max(size_t bytes) { limits_.memory_bytes = bytes; }
+
   // What the arenas hold on to between requests; and giving it back, which is worth
   // it after an unusually large one.
   size_t held_bytes() const;

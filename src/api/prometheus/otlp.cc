@@ -77,6 +77,8 @@ Task<MetricAnswer> Prometheus::otlp(MetricRequest& request) {
   const auto body =
       co_await request.exchange.read_body(static_cast<size_t>(limits.write_bytes_max));
   if (!body.ok()) {
+    // No memory now is no reason to drop the samples, as senders do on 400.
+    if (body.status().code() == Code::kUnavailable) co_return refusal(503, body.status().message());
     const bool large = body.status().code() == Code::kResourceExhausted;
     co_return refusal(large ? 413 : 400, body.status().message());
   }

@@ -161,6 +161,9 @@ Task<MetricAnswer> Prometheus::serve(gateway::Worker& worker, net::Exchange& exc
 
 Task<std::optional<MetricAnswer>> Prometheus::read_form(MetricRequest& request) {
   const auto body = co_await request.exchange.read_body(kFormBytesMax);
+  if (!body.ok() && body.status().code() == Code::kUnavailable) {
+    co_return error("unavailable", body.status().message());
+  }
   if (!body.ok()) co_return refusal(400, "bad_data", body.status().message());
   auto form = net::parse_query(*body);
   if (!form) co_return error("bad_data", "the form is malformed or has too many parameters");

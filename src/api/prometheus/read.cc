@@ -111,7 +111,10 @@ Task<MetricAnswer> Prometheus::stream_chunks(MetricRequest& request,
 
 Task<MetricAnswer> Prometheus::read(MetricRequest& request) {
   const auto body = co_await request.exchange.read_body(kRequestBytesMax);
-  if (!body.ok()) co_return plain(400, body.status().message());
+  if (!body.ok()) {
+    co_return plain(body.status().code() == Code::kUnavailable ? 503 : 400,
+                    body.status().message());
+  }
   std::string message;
   const Status unpacked = wire::snappy_decompress(*body, kRequestBytesMax, message);
   if (!unpacked.ok()) co_return plain(400, unpacked.message());

@@ -15,6 +15,9 @@ namespace {
 // large request does not cost its memory for ever.
 constexpr size_t kKeptBytes = 8 << 20;
 
+// What any request may take decoded, however short it is.
+constexpr size_t kSmallBytes = 64 << 10;
+
 // Seconds after which a sender may try again what there was no room for.
 constexpr std::string_view kRetryAfter = "2";
 
@@ -52,10 +55,7 @@ MetricAnswer take(std::string_view body, bool packed, wire::RemoteWriteVersion v
   static thread_local wire::RemoteWriteDecoder decoder;
   static thread_local std::string unpacked;
   MemoryCharge charge(budget);
-  // Labels are views of the message; what is decoded is about twice its size.
-  const auto charged = [&](size_t bytes) {
-    return charge.grow(static_cast<int64_t>(3 * bytes)).ok();
-  };
+  const auto charged = [&](size_t bytes) { return charge.grow(static_cast<int64_t>(bytes)).ok(); };
   std::string_view message = body;
   if (packed) {
     const Result<size_t> size = wire::snappy_decompressed_size(body, unpacked_max);
@@ -70,10 +70,22 @@ MetricAnswer take(std::string_view body, bool packed, wire::RemoteWriteVersion v
   } else if (!charged(body.size())) {
     return plain(429, "the memory budget is used up (memory.limit)");
   }
+  // Labels are views of the message. Decoded, a usual one takes twice its bytes, series of
+  // one short label six times, what is made for it forty.
+  size_t room = 8 * message.size() + kSmallBytes;
+  const bool ample = charged(room);
+  if (!ample) {
+    room = 2 * message.size() + kSmallBytes;
+    if (!charged(room)) return plain(429, "the memory budget is used up (memory.limit)");
+  }
+  decoder.set_memory_max(room);
   const auto decoded = decoder.decode(version, message);
   MetricAnswer answer = plain(204, "");
   if (!decoded.ok()) {
     answer = refused(decoded.status());
+    // To come again would not help.
+    const bool oversize = ample && decoded.status().code() == Code::kResourceExhausted;
+    if (oversize) answer = plain(413, decoded.status().message());
   } else {
     auto outcome = appender.append(decoded->series, {});
     if (!outcome.ok()) {
@@ -118,6 +130,8 @@ Task<MetricAnswer> Prometheus::write(MetricRequest& request) {
   const auto body =
       co_await request.exchange.read_body(static_cast<size_t>(limits.write_bytes_max));
   if (!body.ok()) {
+    // No memory now is no reason to drop the samples, as senders do on 400.
+    if (body.status().code() == Code::kUnavailable) co_return plain(503, body.status().message());
     const bool large = body.status().code() == Code::kResourceExhausted;
     co_return plain(large ? 413 : 400, body.status().message());
   }
