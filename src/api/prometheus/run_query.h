@@ -6,6 +6,7 @@
 
 #include "api/prometheus/answer.h"
 #include "api/prometheus/prometheus.h"
+#include "store/metric_store.h"
 
 namespace gatehouse::api {
 
@@ -24,6 +25,10 @@ Task<MetricAnswer> Prometheus::run_query(MetricRequest& request, int64_t timeout
                               limits.samples_max);
   request.exchange.cancel().on_fire([&context] { context.cancel(); });
   const auto run = [&]() -> MetricAnswer {
+    // An answer from half of the log would look like a loss. A start reads it within a
+    // second; where it takes longer, what is there is better than nothing.
+    constexpr int64_t kPatienceMs = 2'000;
+    if (!parts_.store.ready()) parts_.store.wait_ready(kPatienceMs);
     if (const Status late = context.check(); !late.ok()) return metric::error_of(late);
     return work(context);
   };
