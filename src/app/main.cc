@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "app/memory_watch.h"
 #include "base/text.h"
 
 namespace {
@@ -58,6 +59,7 @@ void print_help(std::FILE* to) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  app::tune_allocator();
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   if (words.empty() || words[0] == "help" || words[0] == "--help" || words[0] == "-h") {
     print_help(words.empty() ? stderr : stdout);

@@ -31,6 +31,8 @@ Service::~Service() {
 Result<std::unique_ptr<Service>> Service::start(ConfigFile file) {
   const Config config = *file.loaded.config;
   auto service = std::unique_ptr<Service>(new Service(config));
+  service->memory_watch_ =
+      std::make_unique<MemoryWatch>(service->budget_, config.memory_limit_bytes);
   RETURN_IF_ERROR(service->open_stores(config));
   RETURN_IF_ERROR(service->build_identity(config));
   RETURN_IF_ERROR(service->build_gateway(config));
@@ -119,8 +121,8 @@ void Service::build_pages() {
                             budget.daily_nanodollars, budget.monthly_nanodollars};
   };
   program_.listening = [this] { return listening_.load(); };
-  // Replayed before the listeners open.
-  program_.records_ready = [] { return true; };
+  // Calls are replayed before the listeners open, samples beside the first requests.
+  program_.records_ready = [this] { return samples_->store().ready(); };
   program_.draining = [this] { return cores_->draining(); };
   program_.store = [this] { return records_->health(); };
   console_ = std::make_unique<api::Console>(api::ConsoleParts{
@@ -217,7 +219,7 @@ Status Service::apply(const Config& config, const Config& before) {
   authenticator_->set_access(std::move(access), config.access.guard_probes);
   authenticator_->lockout().update(config.access.lockout);
   set_log_severity(config.log_severity);
-  budget_.set_limit_bytes(config.memory_limit_bytes);
+  memory_watch_->set_limit_bytes(config.memory_limit_bytes);
   dialer_->update(config.egress, dialer_->tls());
   cores_->update(config.server.options, tls_, router_);
   return {};

@@ -15,6 +15,7 @@
 #include "app/config_file.h"
 #include "app/cores.h"
 #include "app/limit_state.h"
+#include "app/memory_watch.h"
 #include "app/metric_service.h"
 #include "app/reloader.h"
 #include "base/budget.h"
@@ -68,6 +69,7 @@ class Service {
   const model::Clock& clock_ = model::system_clock();
   model::Registry registry_;
   MemoryBudget budget_;
+  std::unique_ptr<MemoryWatch> memory_watch_;
   Pool pool_{2};          // names and reloads: a call may wait for them
   Pool console_pool_{2};  // password hashes, catalog writes, reads of the log for people
   std::unique_ptr<store::RecordLog> records_;
