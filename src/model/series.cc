@@ -15,7 +15,7 @@ Status QueryContext::check() const {
 }
 
 Status QueryContext::charge(int64_t bytes) {
-  if (memory_.grow(bytes)) return {};
+  if ((!share_ || share_->grow(bytes)) && memory_.grow(bytes)) return {};
   return resource_exhausted(
       "the query needs more memory than is free (memory.limit): ask for fewer series or less time");
 }

@@ -75,8 +75,12 @@ struct TimeRangeMs {
 // What bounds a query: every reader asks check() every few thousand samples.
 class QueryContext {
  public:
-  QueryContext(MemoryBudget& budget, int64_t deadline_steady_ms, int64_t samples_max)
-      : memory_(budget), deadline_steady_ms_(deadline_steady_ms), samples_max_(samples_max) {}
+  // `share`: what all queries together may charge, besides; null: no bound of its own.
+  QueryContext(MemoryBudget& budget, int64_t deadline_steady_ms, int64_t samples_max,
+               MemoryBudget* share = nullptr)
+      : memory_(budget), deadline_steady_ms_(deadline_steady_ms), samples_max_(samples_max) {
+    if (share != nullptr) share_.emplace(*share);
+  }
 
   // kDeadlineExceeded or kCancelled, once it is time. Any thread.
   Status check() const;
@@ -105,6 +109,7 @@ class QueryContext {
     std::atomic<int64_t> bytes_{0};
   };
   SharedCharge memory_;
+  std::optional<SharedCharge> share_;
   int64_t deadline_steady_ms_;
   int64_t samples_max_;
   std::atomic<int64_t> samples_{0};

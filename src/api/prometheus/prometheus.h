@@ -156,6 +156,13 @@ class Prometheus {
   int64_t now_ms() const { return parts_.clock.wall_ns() / 1'000'000; }
 
   PrometheusParts parts_;
+  // Queries may take half of the memory at most, so that what is pushed and called finds
+  // room beside them.
+  MemoryBudget& query_share() {
+    share_.set_limit_bytes(parts_.budget.limit_bytes() / 2);
+    return share_;
+  }
+  MemoryBudget share_{0};
   std::atomic<int64_t> running_{0};
   std::mutex deltas_mutex_;
   wire::DeltaAccumulator deltas_;  // of OTLP's differences; guarded by deltas_mutex_

@@ -128,7 +128,8 @@ Task<MetricAnswer> Prometheus::read(MetricRequest& request) {
     co_return co_await run_query(request, INT64_MAX, work);
   }
   const QueryLimits limits = parts_.limits();
-  model::QueryContext context(parts_.budget, steady_ms() + limits.timeout_ms, limits.samples_max);
+  model::QueryContext context(parts_.budget, steady_ms() + limits.timeout_ms, limits.samples_max,
+                              &query_share());
   request.exchange.cancel().on_fire([&context] { context.cancel(); });
   MetricAnswer answer = co_await stream_chunks(request, asked->queries, context);
   request.exchange.cancel().on_fire({});

@@ -22,7 +22,7 @@ Task<MetricAnswer> Prometheus::run_query(MetricRequest& request, int64_t timeout
     co_return busy;
   }
   model::QueryContext context(parts_.budget, steady_ms() + std::min(timeout_ms, limits.timeout_ms),
-                              limits.samples_max);
+                              limits.samples_max, &query_share());
   request.exchange.cancel().on_fire([&context] { context.cancel(); });
   const auto run = [&]() -> MetricAnswer {
     // An answer from half of the log would look like a loss. A start reads it within a

@@ -6,7 +6,7 @@
 // then makes it so: what a reader sees is in the log, and a batch that cannot be
 // logged leaves nothing behind. Replaying a log applies the same plans.
 //
-// A cardinality burst ends at seven eighths of the memory budget: above it, no
+// A cardinality burst ends at three quarters of the memory budget: above it, no
 // series is made, while samples of the known ones still come in.
 #pragma once
 

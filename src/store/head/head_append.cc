@@ -426,7 +426,7 @@ Status Head::log_plan(Plan& plan) {
   if (any) plan.frames.end();
   if (plan.frames.empty()) return {};
   const int64_t limit = budget_.limit_bytes();
-  if (new_series && budget_.used_bytes() + room > limit - limit / 8) {
+  if (new_series && budget_.used_bytes() + room > limit - limit / 4) {
     return resource_exhausted(
         "the process's memory budget has no room for new series (memory.limit)");
   }
