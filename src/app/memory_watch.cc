@@ -67,7 +67,8 @@ void MemoryWatch::look() {
   const int64_t beyond = std::max<int64_t>(0, resident_bytes() - used);
   // Half is left to what is charged whatever else there is: a limit of a few dozen MiB is
   // a bound on calls, not one that the program fits in.
-  budget_.set_limit_bytes(std::max(limit / 2, limit - beyond));
+  // A thirty-second is for what comes between two looks.
+  budget_.set_limit_bytes(std::max(limit / 2, limit - limit / 32 - beyond));
   if (beyond > limit / 3 && steady_ms() - trimmed_ms_ >= kTrimEveryMs) {
     ::malloc_trim(0);
     trimmed_ms_ = steady_ms();

@@ -110,6 +110,7 @@ class QueryContext {
   };
   SharedCharge memory_;
   std::optional<SharedCharge> share_;
+  std::atomic<int64_t> charged_{0};
   int64_t deadline_steady_ms_;
   int64_t samples_max_;
   std::atomic<int64_t> samples_{0};

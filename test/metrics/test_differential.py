@@ -215,11 +215,12 @@ class DifferentialTest(MetricCase):
 
     def test_a_real_exporter_scraped_by_both(self):
         def found(server):
-            names = server.data("label/__name__/values", match=['{job="node"}'])
-            return set(names) if len(names) > 100 else None
-        ours, theirs = (wait_until(lambda s=server: found(s), 15) for server in (self.gate, self.peer))
-        self.assertTrue(ours and theirs)
-        self.assertEqual(ours ^ theirs, set())
+            return set(server.data("label/__name__/values", match=['{job="node"}']))
+
+        def alike():  # the first scrape of either may still be on its way in
+            ours, theirs = found(self.gate), found(self.peer)
+            return len(ours) > 100 and ours == theirs
+        self.assertTrue(wait_until(alike, 15), found(self.gate) ^ found(self.peer))
 
         def label_sets(server, match):
             return {tuple(sorted(each.items())) for each in server.data("series", match=match)}

@@ -43,7 +43,7 @@ test('errors', async () => {
 
 test('a cut stream is an error to the client', async () => {
   await assert.rejects(async () => {
-    const stream = await client().messages.create({ ...hello, stream: true, mock: { cut: 'mid-stream', cut_after_events: 3 } });
+    const stream = await client().messages.create({ ...hello, stream: true, mock: { cut: 'mid-stream', cut_after_events: 6 } });
     for await (const event of stream) assert.ok(event);
   }, /did not finish/);
 });
