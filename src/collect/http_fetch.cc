@@ -4,7 +4,6 @@
 #include "collect/http_fetch.h"
 
 #include <openssl/ssl.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <mutex>
@@ -301,36 +300,6 @@ Task<Result<FetchReply>> HttpFetch::fetch(const FetchAsk& ask) {
     CO_ASSIGN_OR_RETURN(url, net::parse_url(resolve(url, step->location)));
   }
   co_return unavailable("stopped after 10 redirects");
-}
-
-Result<std::string> gunzip(std::string_view compressed, size_t bytes_max, MemoryCharge* charge) {
-  z_stream stream{};
-  constexpr int kGzipWindow = 15 + 16;
-  if (inflateInit2(&stream, kGzipWindow) != Z_OK) return internal_error("gzip: cannot start");
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> end(&stream, inflateEnd);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
-  stream.avail_in = static_cast<uInt>(compressed.size());
-  std::string out;
-  char piece[64 * 1024];
-  while (true) {
-    stream.next_out = reinterpret_cast<Bytef*>(piece);
-    stream.avail_out = sizeof piece;
-    const int outcome = inflate(&stream, Z_NO_FLUSH);
-    const size_t got = sizeof piece - stream.avail_out;
-    if (out.size() + got > bytes_max) {
-      return resource_exhausted("the body is longer than " + std::to_string(bytes_max) + " bytes");
-    }
-    if (charge != nullptr) RETURN_IF_ERROR(charge->grow(static_cast<int64_t>(got)));
-    out.append(piece, got);
-    if (outcome == Z_STREAM_END) {
-      if (stream.avail_in == 0) return out;
-      if (inflateReset(&stream) != Z_OK) return data_loss("gzip: broken");  // another member
-      continue;
-    }
-    if (outcome != Z_OK || (got == 0 && stream.avail_in == 0)) {
-      return data_loss("gzip: the body is broken or ends early");
-    }
-  }
 }
 
 std::string encode_form(const std::vector<std::pair<std::string, std::string>>& fields) {

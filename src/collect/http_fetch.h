@@ -64,9 +64,6 @@ class HttpFetch {
   std::unique_ptr<State> state_;
 };
 
-// A gzip body, decompressed. kResourceExhausted: more than `bytes_max` would come out.
-Result<std::string> gunzip(std::string_view compressed, size_t bytes_max, MemoryCharge* charge);
-
 // The parameters of a form or a query, escaped and joined with &.
 std::string encode_form(const std::vector<std::pair<std::string, std::string>>& fields);
 

@@ -5,15 +5,13 @@
 #include <algorithm>
 
 #include "collect/http_fetch.h"
+#include "wire/gzip.h"
 #include "wire/scrape_format.h"
 
 namespace gatehouse::collect {
 
 namespace {
 
-// Where a job sets no limit: a target that writes without end must not fill the memory.
-// The largest kube-state-metrics in practice give some 100 MB.
-constexpr size_t kBodyBytesMax = 256 << 20;
 // Metadata kept a target.
 constexpr size_t kFamiliesMax = 10'000;
 
@@ -190,12 +188,18 @@ class ScrapeIntake::Sink : public wire::MetricSink {
   std::vector<model::LabelView> views_;
 };
 
+size_t scrape_body_bytes_max(const ScrapeConfig& config, const MemoryBudget& budget) {
+  if (config.limits.body_bytes > 0) return config.limits.body_bytes;
+  constexpr int64_t kMost = 256 << 20;
+  return static_cast<size_t>(std::min(kMost, budget.limit_bytes() / 8));
+}
+
 Status ScrapeIntake::read(ScrapedBody& got, MemoryCharge& charge, ScrapeCounts& counts) {
-  const size_t limit = config_.limits.body_bytes > 0 ? config_.limits.body_bytes : kBodyBytesMax;
+  const size_t limit = scrape_body_bytes_max(config_, budget_);
   std::string plain;
   std::string_view body = got.body;
   if (got.content_encoding == "gzip" || got.content_encoding == "x-gzip") {
-    ASSIGN_OR_RETURN(plain, gunzip(got.body, limit, &charge));
+    ASSIGN_OR_RETURN(plain, wire::gzip_decompress(got.body, limit, &charge));
     body = plain;
   } else if (!got.content_encoding.empty() && got.content_encoding != "identity") {
     return invalid_argument("the body is encoded as \"" + got.content_encoding + "\"");

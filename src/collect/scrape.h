@@ -29,13 +29,21 @@ struct ScrapeCounts {
   uint64_t added = 0;              // series seen for the first time
 };
 
+// How long a body may be, as it comes and unpacked: the job's own limit; without one an
+// eighth of the memory, so that a few targets that write without end leave most of it to
+// the others.
+size_t scrape_body_bytes_max(const ScrapeConfig& config, const MemoryBudget& budget);
+
 // Keeps what one target gave last. One thread at a time.
 class ScrapeIntake {
  public:
   // What is kept of the target from scrape to scrape is charged to `budget`.
   ScrapeIntake(const ScrapeConfig& config, Target target, model::SampleAppender& appender,
                MemoryBudget& budget)
-      : config_(config), target_(std::move(target)), publisher_(appender, &budget) {}
+      : config_(config),
+        target_(std::move(target)),
+        budget_(budget),
+        publisher_(appender, &budget) {}
 
   // A scrape begun at `time_ms` (Unix) that took `seconds`. `got`: the body, or why there
   // is none. The target is up where the Status returned is ok; either way the store has
@@ -57,6 +65,7 @@ class ScrapeIntake {
 
   const ScrapeConfig& config_;
   Target target_;
+  MemoryBudget& budget_;
   Publisher publisher_;
   std::map<std::string, model::MetricMetadata> metadata_;
   uint64_t metadata_version_ = 0;

@@ -27,13 +27,6 @@ constexpr size_t kComplaintsMax = 100;
 // evenly spaced times need less room. Prometheus's tolerance.
 constexpr int64_t kAlignMs = 2;
 
-// Where a job sets no limit. A few targets that write without end must leave most of the
-// memory to the others.
-size_t body_bytes_max(const MemoryBudget& budget) {
-  constexpr int64_t kMost = 256 << 20;
-  return static_cast<size_t>(std::min(kMost, budget.limit_bytes() / 8));
-}
-
 }  // namespace
 
 struct Scraper::Running {
@@ -299,8 +292,7 @@ Task<Result<ScrapedBody>> Scraper::State::get(const Job& job, Running& running,
   ask.headers.emplace_back("user-agent", "Gatehouse/" GATEHOUSE_VERSION);
   ask.headers.emplace_back("x-prometheus-scrape-timeout-seconds", std::to_string(timeout_s));
   if (config.enable_compression) ask.headers.emplace_back("accept-encoding", "gzip");
-  ask.body_bytes_max =
-      config.limits.body_bytes > 0 ? config.limits.body_bytes : body_bytes_max(budget);
+  ask.body_bytes_max = scrape_body_bytes_max(config, budget);
   ask.deadline_ms = steady_ms() + running.target.timeout_ms;
   ask.cancel = &running.stop;
   ask.charge = &charge;
