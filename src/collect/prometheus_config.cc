@@ -1,36 +1,19 @@
 #include "collect/prometheus_config.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <set>
 #include <sstream>
 
+#include "base/files.h"
 #include "base/text.h"
-#include "collect/config_fields.h"
 #include "collect/scrape_config.h"
 
 namespace gatehouse::collect {
 
 namespace {
 
-// Tokens and keys; a PEM chain has some KiB.
-constexpr size_t kSecretBytesMax = 64 << 10;
 constexpr size_t kConfigBytesMax = 16 << 20;
-
-Result<std::string> read_whole(const std::string& path, size_t bytes_max) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return not_found("cannot read " + path);
-  std::string text;
-  char piece[4096];
-  while (file.read(piece, sizeof piece) || file.gcount() > 0) {
-    text.append(piece, static_cast<size_t>(file.gcount()));
-    if (text.size() > bytes_max) return resource_exhausted(path + " is too large");
-  }
-  return text;
-}
 
 // ${NAME} and $NAME from the environment, as Prometheus does in external labels alone;
 // $$ is a dollar.
@@ -150,7 +133,7 @@ void read_scrape_list(ConfigLog& log, const wire::YamlNode& list, const ScrapeCo
 // Files that hold nothing but scrape_configs.
 void read_scrape_file(ConfigLog& log, const std::string& path, wire::YamlMark mark,
                       const ScrapeConfig& defaults, PrometheusConfig& out, ScrapeList& seen) {
-  const auto text = read_whole(path, kConfigBytesMax);
+  const auto text = read_file(path, kConfigBytesMax);
   if (!text.ok()) {
     log.problem(mark, "scrape_config_files: " + text.status().message());
     return;
@@ -186,7 +169,7 @@ void read_root(ConfigLog& log, const wire::YamlNode& root, PrometheusConfig& out
   if (const auto* node = fields.take("storage")) read_storage(log, *node, out);
   if (const auto* node = fields.take("otlp")) read_otlp(log, *node, out);
   if (fields.texts("rule_files", out.rule_files)) {
-    for (std::string& file : out.rule_files) file = resolve_path(log.file, file);
+    for (std::string& file : out.rule_files) file = wire::resolve_path(log.file, file);
     fields.ignore("rule_files", "rules are not evaluated from this file");
   }
   fields.ignore("alerting", "alerts are not sent from this file");
@@ -201,7 +184,7 @@ void read_root(ConfigLog& log, const wire::YamlNode& root, PrometheusConfig& out
   if (fields.texts("scrape_config_files", patterns)) {
     const wire::YamlMark mark = root.get("scrape_config_files")->mark;
     for (const std::string& pattern : patterns) {
-      for (const std::string& path : files_matching(resolve_path(log.file, pattern))) {
+      for (const std::string& path : files_matching(wire::resolve_path(log.file, pattern))) {
         read_scrape_file(log, path, mark, defaults, out, seen);
       }
     }
@@ -218,28 +201,10 @@ void read_root(ConfigLog& log, const wire::YamlNode& root, PrometheusConfig& out
 
 }  // namespace
 
-Result<std::string> SecretText::read() const {
-  if (file.empty()) return text;
-  ASSIGN_OR_RETURN(std::string content, read_whole(file, kSecretBytesMax));
-  const size_t begin = content.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return std::string();
-  return content.substr(begin, content.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
 std::string PrometheusProblems::to_string() const {
   std::string out;
   for (const std::string& line : lines) out += (out.empty() ? "" : "\n") + line;
   return out;
-}
-
-std::vector<std::string> files_matching(const std::string& pattern) {
-  std::vector<std::string> files;
-  glob_t found{};
-  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-    for (size_t i = 0; i < found.gl_pathc; ++i) files.emplace_back(found.gl_pathv[i]);
-  }
-  ::globfree(&found);
-  return files;
 }
 
 Result<PrometheusConfig> read_prometheus_config(std::string_view text, const std::string& name) {
@@ -260,7 +225,7 @@ Result<PrometheusConfig> read_prometheus_config(std::string_view text, const std
 }
 
 Result<PrometheusConfig> load_prometheus_config(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, read_whole(path, kConfigBytesMax));
+  ASSIGN_OR_RETURN(const std::string text, read_file(path, kConfigBytesMax));
   return read_prometheus_config(text, path);
 }
 

@@ -18,60 +18,11 @@
 #include "base/result.h"
 #include "collect/relabel.h"
 #include "model/labels.h"
+#include "outbound/http_client_config.h"
 
 namespace gatehouse::collect {
 
-// A secret is written in place or in a file that is read anew at each use. Paths are
-// resolved against the directory of the configuration.
-struct SecretText {
-  std::string text;
-  std::string file;
-  bool empty() const { return text.empty() && file.empty(); }
-  // The text, or the file's without the white space around it.
-  Result<std::string> read() const;
-  friend bool operator==(const SecretText&, const SecretText&) = default;
-};
-
-struct BasicAuthConfig {
-  SecretText username, password;
-  friend bool operator==(const BasicAuthConfig&, const BasicAuthConfig&) = default;
-};
-
-struct AuthorizationConfig {
-  std::string type = "Bearer";
-  SecretText credentials;
-  friend bool operator==(const AuthorizationConfig&, const AuthorizationConfig&) = default;
-};
-
-struct TlsConfig {
-  std::string ca, ca_file;  // PEM
-  std::string cert, cert_file, key, key_file;
-  std::string server_name;
-  std::string min_version, max_version;  // "TLS12"; empty: the library's
-  bool insecure_skip_verify = false;
-  friend bool operator==(const TlsConfig&, const TlsConfig&) = default;
-};
-
-struct OAuth2Config {
-  std::string client_id;
-  SecretText client_secret;
-  std::vector<std::string> scopes;
-  std::string token_url;
-  std::vector<std::pair<std::string, std::string>> endpoint_params;
-  TlsConfig tls;
-  friend bool operator==(const OAuth2Config&, const OAuth2Config&) = default;
-};
-
-struct HttpClientConfig {
-  std::optional<BasicAuthConfig> basic_auth;
-  std::optional<AuthorizationConfig> authorization;
-  std::optional<OAuth2Config> oauth2;
-  TlsConfig tls;
-  bool follow_redirects = true;
-  // Values and files of values by header.
-  std::vector<std::pair<std::string, std::vector<SecretText>>> headers;
-  friend bool operator==(const HttpClientConfig&, const HttpClientConfig&) = default;
-};
+using outbound::HttpClientConfig;
 
 struct StaticConfig {
   std::vector<std::string> targets;
@@ -175,7 +126,7 @@ struct AzureAdConfig {
   bool managed_identity = false;
   bool sdk = false;
   std::string tenant_id, client_id;
-  SecretText client_secret;
+  model::SecretText client_secret;
 };
 
 struct RemoteWriteConfig {
@@ -224,8 +175,5 @@ struct PrometheusProblems {
 Result<PrometheusConfig> read_prometheus_config(std::string_view text, const std::string& name);
 // The same of a file.
 Result<PrometheusConfig> load_prometheus_config(const std::string& path);
-
-// The files that a pattern (its last part may hold * ? [...]) stands for, sorted.
-std::vector<std::string> files_matching(const std::string& pattern);
 
 }  // namespace gatehouse::collect

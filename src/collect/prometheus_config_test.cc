@@ -182,8 +182,8 @@ TEST(PrometheusConfigTest, ScrapeConfigFilesByPattern) {
   EXPECT_NE(bad.status().message().find("two.yml:3:5: field nope"), std::string::npos)
       << bad.status().message();
   std::ofstream(top / "secret") << "  hush\n";
-  EXPECT_EQ(*(SecretText{{}, (top / "secret").string()}.read()), "hush");
-  EXPECT_FALSE((SecretText{{}, (top / "nothing").string()}.read()).ok());
+  EXPECT_EQ(*(model::SecretText{{}, (top / "secret").string()}.read()), "hush");
+  EXPECT_FALSE((model::SecretText{{}, (top / "nothing").string()}.read()).ok());
   fs::remove_all(top);
 }
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "collect/http_fetch.h"
+#include "outbound/http_fetch.h"
 #include "wire/gzip.h"
 #include "wire/scrape_format.h"
 

@@ -5,16 +5,16 @@
 #include <cstdint>
 #include <vector>
 
-#include "collect/config_fields.h"
 #include "collect/prometheus_config.h"
-#include "wire/yaml.h"
+#include "wire/yaml_fields.h"
 
 namespace gatehouse::collect {
 
+using wire::ConfigFields;
+using wire::ConfigLog;
+
 // relabel_configs and their like.
 RelabelRules read_relabel(ConfigLog& log, const wire::YamlNode* node);
-// The keys of an http client that stand among others; TLS, basic auth and so on.
-void read_http_client(ConfigFields& fields, HttpClientConfig& out);
 // What `global` and a scrape config both may say.
 void read_common_scrape_fields(ConfigFields& fields, ScrapeConfig& out);
 uint64_t fingerprint_of(const wire::YamlNode& node, uint64_t seed);

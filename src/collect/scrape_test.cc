@@ -4,8 +4,8 @@
 #include <zlib.h>
 
 #include "collect/appender_for_test.h"
-#include "collect/http_fetch.h"
 #include "collect/local_collector.h"
+#include "outbound/http_fetch.h"
 
 namespace gatehouse::collect {
 namespace {

@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "collect/discovery/discovery.h"
-#include "collect/http_fetch.h"
 #include "collect/scrape.h"
 #include "net/http.h"
+#include "outbound/http_fetch.h"
 
 namespace gatehouse::collect {
 
@@ -46,7 +46,7 @@ struct Scraper::Running {
 
 struct Scraper::Job {
   ScrapeConfig config;
-  std::unique_ptr<HttpFetch> fetch;
+  std::unique_ptr<outbound::HttpFetch> fetch;
   std::string accept;
   Cancel stop;
   std::vector<std::unique_ptr<Discovery>> discoveries;
@@ -113,7 +113,8 @@ Status Scraper::configure(std::vector<ScrapeConfig> configs) {
     } else {
       job = std::make_shared<Job>();
       job->config = std::move(config);
-      auto fetch = HttpFetch::create(state.loop, state.pool, state.options.dial, job->config.http);
+      auto fetch =
+          outbound::HttpFetch::create(state.loop, state.pool, state.options.dial, job->config.http);
       if (!fetch.ok()) return fetch.status().with_context("job " + job->config.job_name);
       job->fetch = std::move(*fetch);
       job->accept = accept_header(job->config);
@@ -285,7 +286,7 @@ Task<Result<ScrapedBody>> Scraper::State::get(const Job& job, Running& running,
         "target_limit exceeded (number of targets: " + std::to_string(job.targets.size()) +
         ", limit: " + std::to_string(config.limits.targets) + ")");
   }
-  FetchAsk ask;
+  outbound::FetchAsk ask;
   ask.url = running.target.url;
   const double timeout_s = static_cast<double>(running.target.timeout_ms) / 1000;
   ask.headers.emplace_back("accept", job.accept);
@@ -296,7 +297,7 @@ Task<Result<ScrapedBody>> Scraper::State::get(const Job& job, Running& running,
   ask.deadline_ms = steady_ms() + running.target.timeout_ms;
   ask.cancel = &running.stop;
   ask.charge = &charge;
-  Result<FetchReply> reply = co_await job.fetch->fetch(ask);
+  Result<outbound::FetchReply> reply = co_await job.fetch->fetch(ask);
   if (!reply.ok()) co_return reply.status();
   if (reply->status != 200) {
     co_return unavailable("server returned HTTP status " + std::to_string(reply->status) + " " +

@@ -1,9 +1,9 @@
 #include "collect/discovery/discovery.h"
 
 #include "base/log.h"
-#include "collect/config_fields.h"
 #include "collect/scrape_config.h"
 #include "wire/yaml.h"
+#include "wire/yaml_fields.h"
 
 namespace gatehouse::collect {
 

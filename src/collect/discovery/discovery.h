@@ -11,9 +11,9 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "base/task.h"
-#include "collect/http_fetch.h"
 #include "collect/prometheus_config.h"
 #include "collect/target.h"
+#include "outbound/http_fetch.h"
 
 namespace gatehouse::collect {
 

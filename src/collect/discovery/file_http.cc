@@ -137,14 +137,14 @@ class HttpDiscovery : public Discovery {
       : scope_(scope), config_(std::move(config)), trouble_("http", config_.url) {}
 
   Task<void> run(GroupUpdate update, Cancel& stop) override {
-    auto fetch = HttpFetch::create(scope_.loop, scope_.pool, scope_.dial, config_.http);
+    auto fetch = outbound::HttpFetch::create(scope_.loop, scope_.pool, scope_.dial, config_.http);
     if (!fetch.ok()) {
       trouble_.report(fetch.status());
       co_return;
     }
     size_t last_count = 0;
     while (!stop.fired()) {
-      FetchAsk ask;
+      outbound::FetchAsk ask;
       ask.url = config_.url;
       ask.headers = {{"accept", "application/json"},
                      {"x-prometheus-refresh-interval-seconds",
@@ -152,7 +152,7 @@ class HttpDiscovery : public Discovery {
       ask.body_bytes_max = kListBytesMax;
       ask.deadline_ms = steady_ms() + config_.refresh_interval_ms;
       ask.cancel = &stop;
-      Result<FetchReply> reply = co_await (*fetch)->fetch(ask);
+      Result<outbound::FetchReply> reply = co_await (*fetch)->fetch(ask);
       if (stop.fired()) co_return;
       auto groups = read(reply);
       trouble_.report(groups.ok() ? Status() : groups.status());
@@ -170,7 +170,7 @@ class HttpDiscovery : public Discovery {
  private:
   std::string source(size_t i) const { return config_.url + ":" + std::to_string(i); }
 
-  Result<std::vector<TargetGroup>> read(const Result<FetchReply>& reply) const {
+  Result<std::vector<TargetGroup>> read(const Result<outbound::FetchReply>& reply) const {
     if (!reply.ok()) return reply.status();
     if (reply->status != 200) {
       return unavailable("server returned HTTP status " + std::to_string(reply->status));

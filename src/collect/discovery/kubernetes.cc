@@ -42,7 +42,7 @@ Status fill_in_cluster(KubernetesDiscoveryConfig& config) {
   if (!config.http.authorization && !config.http.basic_auth && !config.http.oauth2) {
     config.http.authorization.emplace().credentials.file = std::string(kServiceAccount) + "token";
   }
-  if (config.http.tls == TlsConfig()) {
+  if (config.http.tls == outbound::TlsConfig()) {
     config.http.tls.ca_file = std::string(kServiceAccount) + "ca.crt";
   }
   return {};
@@ -67,7 +67,7 @@ class KubernetesDiscovery : public Discovery {
     Status ready = config_.api_server.empty() ? fill_in_cluster(config_) : Status();
     if (ready.ok()) ready = add_own_namespace();
     if (ready.ok()) {
-      auto made = HttpFetch::create(scope_.loop, scope_.pool, scope_.dial, config_.http);
+      auto made = outbound::HttpFetch::create(scope_.loop, scope_.pool, scope_.dial, config_.http);
       ready = made.status();
       if (made.ok()) fetch_ = std::move(*made);
     }
@@ -93,7 +93,7 @@ class KubernetesDiscovery : public Discovery {
  private:
   Status add_own_namespace() {
     if (!config_.own_namespace) return {};
-    const SecretText file{{}, std::string(kServiceAccount) + "namespace"};
+    const model::SecretText file{{}, std::string(kServiceAccount) + "namespace"};
     ASSIGN_OR_RETURN(const std::string own, file.read());
     config_.namespaces.push_back(own);
     return {};
@@ -153,14 +153,14 @@ class KubernetesDiscovery : public Discovery {
     if (!watched.selector.field.empty())
       query.emplace_back("fieldSelector", watched.selector.field);
     return config_.api_server + resource_path(watched.kind, watched.namespace_name) + "?" +
-           encode_form(query);
+           outbound::encode_form(query);
   }
 
   Task<Status> list(Watched& watched, Cancel& stop) {
     KubeObjects found;
     std::string more, version;
     do {
-      FetchAsk ask;
+      outbound::FetchAsk ask;
       std::vector<std::pair<std::string, std::string>> query = {
           {"limit", std::to_string(kPageObjects)}};
       if (!more.empty()) query.emplace_back("continue", more);
@@ -169,7 +169,7 @@ class KubernetesDiscovery : public Discovery {
       ask.body_bytes_max = kPageBytesMax;
       ask.deadline_ms = steady_ms() + kListTimeoutMs;
       ask.cancel = &stop;
-      Result<FetchReply> reply = co_await fetch_->fetch(ask);
+      Result<outbound::FetchReply> reply = co_await fetch_->fetch(ask);
       if (!reply.ok()) co_return reply.status();
       if (reply->status != 200) {
         co_return unavailable("the API server answered " + std::to_string(reply->status) +
@@ -212,7 +212,7 @@ class KubernetesDiscovery : public Discovery {
   }
 
   Task<Status> watch(Watched& watched, Cancel& stop) {
-    FetchAsk ask;
+    outbound::FetchAsk ask;
     ask.url = url_of(watched, {{"watch", "true"},
                                {"allowWatchBookmarks", "true"},
                                {"resourceVersion", watched.version},
@@ -222,7 +222,7 @@ class KubernetesDiscovery : public Discovery {
     ask.cancel = &stop;
     watched.partial.clear();
     ask.on_piece = [this, &watched](std::string_view piece) { return events(watched, piece); };
-    const Result<FetchReply> reply = co_await fetch_->fetch(ask);
+    const Result<outbound::FetchReply> reply = co_await fetch_->fetch(ask);
     if (!reply.ok()) co_return reply.status();
     if (reply->status != 200) {
       co_return unavailable("the API server answered " + std::to_string(reply->status) +
@@ -334,7 +334,7 @@ class KubernetesDiscovery : public Discovery {
   DiscoveryScope scope_;
   KubernetesDiscoveryConfig config_;
   KubeKind kind_ = KubeKind::kPod;
-  std::unique_ptr<HttpFetch> fetch_;
+  std::unique_ptr<outbound::HttpFetch> fetch_;
   std::vector<std::unique_ptr<Watched>> watches_;
   std::map<KubeKind, KubeObjects> objects_;
   std::set<std::string> dirty_;

@@ -1,5 +1,6 @@
-// Reading one mapping of a prometheus.yml: each key is asked for once, and what was
-// not asked for at the end is a problem with its line.
+// Reading one mapping of another program's YAML (prometheus.yml, alertmanager.yml, rule
+// files): each key is asked for once, and what was not asked for at the end is a problem
+// with its line.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "collect/prometheus_config.h"
+#include "model/secret_text.h"
 #include "wire/yaml.h"
 
-namespace gatehouse::collect {
+namespace gatehouse::wire {
 
 // A wrong file, another program's, gives hundreds.
 inline constexpr size_t kConfigProblemsMax = 50;
@@ -21,19 +22,19 @@ struct ConfigLog {
   std::string file;
   std::vector<std::string> problems, notices;
 
-  std::string at(wire::YamlMark mark) const {
+  std::string at(YamlMark mark) const {
     return file + ":" + std::to_string(mark.line) + ":" + std::to_string(mark.column) + ": ";
   }
-  void problem(wire::YamlMark mark, std::string_view what);
-  void notice(wire::YamlMark mark, std::string_view what);
+  void problem(YamlMark mark, std::string_view what);
+  void notice(YamlMark mark, std::string_view what);
 };
 
 class ConfigFields {
  public:
-  // `what` is Prometheus's name for the mapping: "scrape_config".
-  ConfigFields(ConfigLog& log, const wire::YamlNode& node, std::string_view what);
+  // `what` is that program's name for the mapping: "scrape_config".
+  ConfigFields(ConfigLog& log, const YamlNode& node, std::string_view what);
 
-  const wire::YamlNode* take(std::string_view key);  // null: not there, or null
+  const YamlNode* take(std::string_view key);  // null: not there, or null
   bool text(std::string_view key, std::string& out);
   bool boolean(std::string_view key, bool& out);
   bool integer(std::string_view key, int64_t least, int64_t most, int64_t& out);
@@ -46,7 +47,7 @@ class ConfigFields {
   // A path, resolved against the file's directory.
   bool path(std::string_view key, std::string& out);
   // Secret `key` or `key`_file; not both.
-  void secret(std::string_view key, SecretText& out);
+  void secret(std::string_view key, model::SecretText& out);
 
   void refuse(std::string_view key, std::string_view why = {});
   void ignore(std::string_view key, std::string_view why);
@@ -54,15 +55,15 @@ class ConfigFields {
   void done();
 
   ConfigLog& log() { return log_; }
-  wire::YamlMark mark() const { return node_.mark; }
+  YamlMark mark() const { return node_.mark; }
 
  private:
   ConfigLog& log_;
-  const wire::YamlNode& node_;
+  const YamlNode& node_;
   std::string what_;
   std::set<std::string, std::less<>> taken_;
 };
 
 std::string resolve_path(const std::string& config_file, const std::string& path);
 
-}  // namespace gatehouse::collect
+}  // namespace gatehouse::wire

@@ -1,7 +1,7 @@
 // OAuth 2.0 client credentials after RFC 6749 §4.4: client id and secret in the
 // Authorization header, and where the server refuses that in the form, as Go's
 // oauth2 package does it and Prometheus with it.
-#include "collect/http_fetch.h"
+#include "outbound/http_fetch.h"
 
 #include <openssl/ssl.h>
 
@@ -17,7 +17,7 @@
 #include "net/url.h"
 #include "wire/json.h"
 
-namespace gatehouse::collect {
+namespace gatehouse::outbound {
 
 namespace {
 
@@ -145,7 +145,7 @@ Result<HttpFetch::State::Headers> HttpFetch::State::read_secrets() const {
     out.emplace_back("authorization", config.authorization->type + " " + text);
   }
   for (const auto& [name, values] : config.headers) {
-    for (const SecretText& value : values) {
+    for (const model::SecretText& value : values) {
       ASSIGN_OR_RETURN(std::string text, value.read());
       out.emplace_back(name, std::move(text));
     }
@@ -311,4 +311,4 @@ std::string encode_form(const std::vector<std::pair<std::string, std::string>>& 
   return out;
 }
 
-}  // namespace gatehouse::collect
+}  // namespace gatehouse::outbound

@@ -1,5 +1,6 @@
-// One HTTP client configuration of a prometheus.yml at work: authentication, TLS,
-// headers and redirects around net::Client. Used by scrapes and by discovery.
+// One HTTP client configuration at work: authentication, TLS,
+// headers and redirects around net::Client. Used by scrapes, discovery and
+// receivers of alerts.
 //
 // Belongs to one Loop. Secrets in files are read anew for each request, on the Pool.
 #pragma once
@@ -17,10 +18,10 @@
 #include "base/pool.h"
 #include "base/result.h"
 #include "base/task.h"
-#include "collect/prometheus_config.h"
 #include "net/options.h"
+#include "outbound/http_client_config.h"
 
-namespace gatehouse::collect {
+namespace gatehouse::outbound {
 
 struct FetchAsk {
   std::string method = "GET";
@@ -67,4 +68,4 @@ class HttpFetch {
 // The parameters of a form or a query, escaped and joined with &.
 std::string encode_form(const std::vector<std::pair<std::string, std::string>>& fields);
 
-}  // namespace gatehouse::collect
+}  // namespace gatehouse::outbound

@@ -1,16 +1,16 @@
-#include "collect/config_fields.h"
+#include "wire/yaml_fields.h"
 
 #include <algorithm>
 
 #include "base/text.h"
 
-namespace gatehouse::collect {
+namespace gatehouse::wire {
 
-void ConfigLog::problem(wire::YamlMark mark, std::string_view what) {
+void ConfigLog::problem(YamlMark mark, std::string_view what) {
   if (problems.size() < kConfigProblemsMax) problems.push_back(at(mark) + std::string(what));
 }
 
-void ConfigLog::notice(wire::YamlMark mark, std::string_view what) {
+void ConfigLog::notice(YamlMark mark, std::string_view what) {
   if (notices.size() < kConfigProblemsMax) notices.push_back(at(mark) + std::string(what));
 }
 
@@ -20,22 +20,22 @@ std::string resolve_path(const std::string& config_file, const std::string& path
   return slash == std::string::npos ? path : config_file.substr(0, slash + 1) + path;
 }
 
-ConfigFields::ConfigFields(ConfigLog& log, const wire::YamlNode& node, std::string_view what)
+ConfigFields::ConfigFields(ConfigLog& log, const YamlNode& node, std::string_view what)
     : log_(log), node_(node), what_(what) {
   if (!node.is_mapping() && !node.is_null()) {
     log.problem(node.mark, "a mapping is expected (" + what_ + ")");
   }
 }
 
-const wire::YamlNode* ConfigFields::take(std::string_view key) {
+const YamlNode* ConfigFields::take(std::string_view key) {
   taken_.emplace(key);
   if (!node_.is_mapping()) return nullptr;
-  const wire::YamlNode* found = node_.get(key);
+  const YamlNode* found = node_.get(key);
   return found == nullptr || found->is_null() ? nullptr : found;
 }
 
 bool ConfigFields::text(std::string_view key, std::string& out) {
-  const wire::YamlNode* node = take(key);
+  const YamlNode* node = take(key);
   if (node == nullptr) return false;
   if (!node->is_scalar()) {
     log_.problem(node->mark, std::string(key) + ": a string is expected");
@@ -46,7 +46,7 @@ bool ConfigFields::text(std::string_view key, std::string& out) {
 }
 
 bool ConfigFields::boolean(std::string_view key, bool& out) {
-  const wire::YamlNode* node = take(key);
+  const YamlNode* node = take(key);
   if (node == nullptr) return false;
   const auto value = node->is_scalar() ? node->boolean() : std::nullopt;
   if (!value) {
@@ -58,7 +58,7 @@ bool ConfigFields::boolean(std::string_view key, bool& out) {
 }
 
 bool ConfigFields::integer(std::string_view key, int64_t least, int64_t most, int64_t& out) {
-  const wire::YamlNode* node = take(key);
+  const YamlNode* node = take(key);
   if (node == nullptr) return false;
   const auto value = node->is_scalar() ? node->integer() : std::nullopt;
   if (!value || *value < least || *value > most) {
@@ -110,14 +110,14 @@ bool ConfigFields::bytes(std::string_view key, uint64_t& out) {
 }
 
 bool ConfigFields::texts(std::string_view key, std::vector<std::string>& out) {
-  const wire::YamlNode* node = take(key);
+  const YamlNode* node = take(key);
   if (node == nullptr) return false;
   if (!node->is_sequence()) {
     log_.problem(node->mark, std::string(key) + ": a list of strings is expected");
     return false;
   }
   out.clear();
-  for (const wire::YamlNode* item : node->items) {
+  for (const YamlNode* item : node->items) {
     if (!item->is_scalar()) {
       log_.problem(item->mark, std::string(key) + ": a string is expected");
       continue;
@@ -144,13 +144,13 @@ bool ConfigFields::choice(std::string_view key, std::string& out,
 
 bool ConfigFields::pairs(std::string_view key,
                          std::vector<std::pair<std::string, std::string>>& out) {
-  const wire::YamlNode* node = take(key);
+  const YamlNode* node = take(key);
   if (node == nullptr) return false;
   if (!node->is_mapping()) {
     log_.problem(node->mark, std::string(key) + ": a mapping of strings is expected");
     return false;
   }
-  for (const wire::YamlEntry& entry : node->entries) {
+  for (const YamlEntry& entry : node->entries) {
     if (!entry.key->is_scalar() || !entry.value->is_scalar()) {
       log_.problem(entry.key->mark, std::string(key) + ": a mapping of strings is expected");
       continue;
@@ -166,7 +166,7 @@ bool ConfigFields::path(std::string_view key, std::string& out) {
   return true;
 }
 
-void ConfigFields::secret(std::string_view key, SecretText& out) {
+void ConfigFields::secret(std::string_view key, model::SecretText& out) {
   const std::string file_key = std::string(key) + "_file";
   const bool in_place = text(key, out.text);
   const bool in_file = path(file_key, out.file);
@@ -181,7 +181,7 @@ void ConfigFields::secret(std::string_view key, SecretText& out) {
 void ConfigFields::refuse(std::string_view key, std::string_view why) {
   taken_.emplace(key);
   if (!node_.is_mapping()) return;
-  for (const wire::YamlEntry& entry : node_.entries) {
+  for (const YamlEntry& entry : node_.entries) {
     if (entry.key->value != key) continue;
     std::string what = std::string(key) + " is not supported";
     if (!why.empty()) what += ": " + std::string(why);
@@ -192,7 +192,7 @@ void ConfigFields::refuse(std::string_view key, std::string_view why) {
 void ConfigFields::ignore(std::string_view key, std::string_view why) {
   taken_.emplace(key);
   if (!node_.is_mapping()) return;
-  for (const wire::YamlEntry& entry : node_.entries) {
+  for (const YamlEntry& entry : node_.entries) {
     if (entry.key->value != key) continue;
     log_.notice(entry.key->mark, std::string(key) + " has no effect: " + std::string(why));
   }
@@ -200,7 +200,7 @@ void ConfigFields::ignore(std::string_view key, std::string_view why) {
 
 void ConfigFields::done() {
   if (!node_.is_mapping()) return;
-  for (const wire::YamlEntry& entry : node_.entries) {
+  for (const YamlEntry& entry : node_.entries) {
     if (taken_.contains(entry.key->value)) continue;
     std::vector<std::string_view> known(taken_.begin(), taken_.end());
     std::string what = "field " + entry.key->value + " not found in " + what_;
@@ -211,4 +211,4 @@ void ConfigFields::done() {
   }
 }
 
-}  // namespace gatehouse::collect
+}  // namespace gatehouse::wire

@@ -1,0 +1,41 @@
+// Notification: what one receiver is told of one group of alerts at one moment; what
+// templates see of it (Data of Alertmanager's notification template reference).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/alert.h"
+#include "model/labels.h"
+
+namespace gatehouse::alerts {
+
+struct NotifiedAlert {
+  model::Alert alert;
+  uint64_t fingerprint = 0;  // fingerprint_of() its labels
+  bool resolved = false;     // as of the notification's time
+};
+
+struct Notification {
+  std::string receiver;
+  std::string group_key;  // Alertmanager's: "{}/{severity=\"page\"}:{alertname=\"x\"}"
+  model::Labels group_labels;
+  std::vector<NotifiedAlert> alerts;  // by starting time, then labels; at least one
+  std::string external_url;           // of this program, for links
+  int64_t time_ms = 0;
+  bool test = false;  // from a receiver's test button
+
+  bool firing() const;  // any of the alerts
+};
+
+// The hash by which Alertmanager and Prometheus name a set of labels (FNV-1a, 64 bits, over
+// names and values with separators 0xff): its 16 hexadecimal digits are "fingerprint" in the API.
+uint64_t fingerprint_of(const model::Labels& labels);
+std::string fingerprint_text(uint64_t fingerprint);
+// SHA-256 of the group's key in hexadecimal: the key by which PagerDuty, Opsgenie and others
+// know an incident.
+std::string group_key_hash(const Notification& notification);
+
+}  // namespace gatehouse::alerts
