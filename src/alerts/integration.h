@@ -78,7 +78,7 @@ class Integration {
 // Reads one entry of "<kind>_configs". Problems go to the log.
 struct IntegrationKind {
   std::string_view key;  // "webhook_configs"
-  std::shared_ptr<const Integration> (*read)(wire::ConfigFields& fields, const Globals& globals);
+  std::shared_ptr<Integration> (*read)(wire::ConfigFields& fields, const Globals& globals);
 };
 // In the order of Alertmanager's Receiver.
 std::span<const IntegrationKind> integration_kinds();
