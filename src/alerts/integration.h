@@ -76,12 +76,15 @@ class Integration {
 };
 
 // Reads one entry of "<kind>_configs". Problems go to the log.
+// The owner sets `index` before it shares the integration.
 struct IntegrationKind {
   std::string_view key;  // "webhook_configs"
   std::shared_ptr<Integration> (*read)(wire::ConfigFields& fields, const Globals& globals);
 };
 // In the order of Alertmanager's Receiver.
 std::span<const IntegrationKind> integration_kinds();
-Globals read_globals(wire::ConfigLog& log, const wire::YamlNode* node);
+// `resolve_timeout` is among the keys, and goes where it is asked for.
+Globals read_globals(wire::ConfigLog& log, const wire::YamlNode* node,
+                     int64_t* resolve_timeout_ms = nullptr);
 
 }  // namespace gatehouse::alerts
