@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "alerts/config.h"
+#include "alerts/silence_guard.h"
 #include "alerts/silences.h"
 #include "base/budget.h"
 #include "base/result.h"
