@@ -86,11 +86,7 @@ void read_templates(ConfigLog& log, const YamlNode* mark_of, AlertmanagerConfig&
 void read_root(ConfigLog& log, const YamlNode& root, AlertmanagerConfig& out) {
   ConfigFields fields(log, root, "config");
   const YamlNode* global = fields.take("global");
-  const Globals globals = read_globals(log, global);
-  if (global != nullptr && global->is_mapping() && global->get("resolve_timeout") != nullptr) {
-    // The rest of `global` is what receivers take, and has been read.
-    ConfigFields(log, *global, "global").duration("resolve_timeout", out.resolve_timeout_ms);
-  }
+  const Globals globals = read_globals(log, global, &out.resolve_timeout_ms);
   if (const YamlNode* list = take_list(fields, "receivers")) {
     read_receivers(log, *list, globals, out);
   }

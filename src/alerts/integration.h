@@ -86,6 +86,7 @@ class Integration {
 };
 
 // Reads one entry of "<kind>_configs". Problems go to the log.
+// The owner sets `index` before it shares the integration.
 struct IntegrationKind {
   std::string_view key;  // "webhook_configs"
   // The owner sets `index` before it shares the integration.

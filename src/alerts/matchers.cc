@@ -16,9 +16,7 @@ Result<Matcher> make_matcher(Matcher::Op op, std::string name, std::string value
 }
 
 // What the classic grammar's \s stands for.
-bool classic_space(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
-}
+bool classic_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
 
 std::string_view classic_trim(std::string_view text) {
   while (!text.empty() && classic_space(text.front())) text.remove_prefix(1);

@@ -62,7 +62,8 @@ void read_matcher_map(ConfigFields& fields, std::string_view key, model::Matcher
   }
   for (const wire::YamlEntry& entry : node->entries) {
     if (!entry.key->is_scalar() || !entry.value->is_scalar()) {
-      fields.log().problem(entry.key->mark, std::string(key) + ": a mapping of strings is expected");
+      fields.log().problem(entry.key->mark,
+                           std::string(key) + ": a mapping of strings is expected");
       continue;
     }
     if (!classic_label_name(entry.key->value)) {
@@ -102,8 +103,8 @@ void read_group_by(ConfigFields& fields, Route& route) {
     }
   }
   if (all && !labels.empty()) {
-    fields.log().problem(
-        mark, "cannot have wildcard group_by (`...`) and other labels at the same time");
+    fields.log().problem(mark,
+                         "cannot have wildcard group_by (`...`) and other labels at the same time");
   }
   // An empty list says nothing.
   if (!labels.empty()) {

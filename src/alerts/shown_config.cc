@@ -14,11 +14,11 @@ using wire::YamlNode;
 
 // Keys that hold a secret wherever they stand, and endings of such keys.
 constexpr std::array<std::string_view, 17> kSecretKeys = {
-    "password",    "credentials",        "secret",       "slack_api_url", "webhook_url",
-    "routing_key", "service_key",        "api_key",      "user_key",      "token",
-    "token_id",    "alert_source_token", "access_key",   "key",           "bot_token",
+    "password",    "credentials",           "secret",     "slack_api_url", "webhook_url",
+    "routing_key", "service_key",           "api_key",    "user_key",      "token",
+    "token_id",    "alert_source_token",    "access_key", "key",           "bot_token",
     "app_token",   "mattermost_webhook_url"};
-constexpr std::array<std::string_view, 6> kSecretEndings = {"_password", "_secret", "_token",
+constexpr std::array<std::string_view, 6> kSecretEndings = {"_password", "_secret",    "_token",
                                                             "_api_key",  "secret_key", "_token_id"};
 
 bool secret_key(std::string_view key) {
@@ -89,8 +89,10 @@ class Writer {
       plain_or_quoted(*entry.key);
       out += ':';
       if (parent == "webhook_configs" && key == "url" && entry.value->is_scalar()) {
-        out += ' ' + go_quoted(has_scheme(entry.value->value) ? shown_host(entry.value->value)
-                                                              : "<secret>") + '\n';
+        out += ' ' +
+               go_quoted(has_scheme(entry.value->value) ? shown_host(entry.value->value)
+                                                        : "<secret>") +
+               '\n';
         continue;
       }
       const bool hidden = secret || secret_key(key) || secret_within(parent, key);
@@ -137,12 +139,12 @@ class Writer {
       out += text.empty() ? "null" : text;
       return;
     }
-    const bool plain =
-        node.style == wire::YamlStyle::kPlain && !text.empty() &&
-        std::all_of(text.begin(), text.end(), [](char c) {
-          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                 c == '_' || c == '.' || c == '/' || c == '-';
-        });
+    const bool plain = node.style == wire::YamlStyle::kPlain && !text.empty() &&
+                       std::all_of(text.begin(), text.end(), [](char c) {
+                         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/' ||
+                                c == '-';
+                       });
     out += plain && text[0] != '-' && text[0] != '.' ? text : go_quoted(text);
   }
 };

@@ -16,8 +16,8 @@ using wire::ConfigFields;
 using wire::ConfigLog;
 using wire::YamlNode;
 
-constexpr std::array<std::string_view, 7> kWeekdays = {
-    "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"};
+constexpr std::array<std::string_view, 7> kWeekdays = {"sunday",   "monday", "tuesday", "wednesday",
+                                                       "thursday", "friday", "saturday"};
 constexpr std::array<std::string_view, 12> kMonths = {
     "january", "february", "march",     "april",   "may",      "june",
     "july",    "august",   "september", "october", "november", "december"};
@@ -73,8 +73,8 @@ Status check_days_of_month(const InclusiveRange& range) {
   const int begin = range.begin < 0 ? 28 + range.begin : range.begin;
   const int end = range.end < 0 ? 28 + range.end : range.end;
   if (begin > end) {
-    return invalid_argument("end day " + std::to_string(range.end) + " is always before start day " +
-                            std::to_string(range.begin));
+    return invalid_argument("end day " + std::to_string(range.end) +
+                            " is always before start day " + std::to_string(range.begin));
   }
   return {};
 }
@@ -86,9 +86,9 @@ Status check_months(const InclusiveRange& range) {
     }
   }
   if (range.begin <= range.end) return {};
-  return invalid_argument(
-      "end month " + std::string(kMonths[static_cast<size_t>(range.end - 1)]) +
-      " is before start month " + std::string(kMonths[static_cast<size_t>(range.begin - 1)]));
+  return invalid_argument("end month " + std::string(kMonths[static_cast<size_t>(range.end - 1)]) +
+                          " is before start month " +
+                          std::string(kMonths[static_cast<size_t>(range.begin - 1)]));
 }
 
 Status check_years(const InclusiveRange& range) {
@@ -112,8 +112,9 @@ Result<InclusiveRange> range_of(std::string_view raw, Result<int> (*member)(std:
   return range;
 }
 
-void read_ranges(ConfigFields& fields, std::string_view key, Result<int> (*member)(std::string_view),
-                 Status (*check)(const InclusiveRange&), std::vector<InclusiveRange>& out) {
+void read_ranges(ConfigFields& fields, std::string_view key,
+                 Result<int> (*member)(std::string_view), Status (*check)(const InclusiveRange&),
+                 std::vector<InclusiveRange>& out) {
   const YamlNode* list = fields.take(key);
   if (list == nullptr) return;
   if (!list->is_sequence()) {
@@ -197,9 +198,8 @@ bool TimeInterval::contains(int64_t unix_ms) const {
   const auto minute =
       static_cast<int>(std::chrono::floor<std::chrono::minutes>(moment - day).count());
   const auto in = [](int value) {
-    return [value](const InclusiveRange& range) {
-      return value >= range.begin && value <= range.end;
-    };
+    return
+        [value](const InclusiveRange& range) { return value >= range.begin && value <= range.end; };
   };
   if (!none_or_any(times, [minute](const InclusiveRange& range) {
         return minute >= range.begin && minute < range.end;

@@ -16,7 +16,18 @@ namespace {
 
 using model::Matcher;
 
-enum class Kind { kEnd, kOpen, kClose, kComma, kEqual, kNotEqual, kRegex, kNotRegex, kQuoted, kWord };
+enum class Kind {
+  kEnd,
+  kOpen,
+  kClose,
+  kComma,
+  kEqual,
+  kNotEqual,
+  kRegex,
+  kNotRegex,
+  kQuoted,
+  kWord
+};
 
 struct Token {
   Kind kind = Kind::kEnd;
@@ -54,14 +65,14 @@ Rune rune_at(std::string_view text, size_t at) {
 // Unicode's White_Space.
 bool space(uint32_t code) {
   return (code >= 9 && code <= 13) || code == ' ' || code == 0x85 || code == 0xa0 ||
-         code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
-         code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
+         code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 ||
+         code == 0x202f || code == 0x205f || code == 0x3000;
 }
 
 bool reserved(uint32_t code) {
   return space(code) ||
-         (code < 0x80 && std::string_view("{}!=~,\\\"'`").find(static_cast<char>(code)) !=
-                             std::string_view::npos);
+         (code < 0x80 &&
+          std::string_view("{}!=~,\\\"'`").find(static_cast<char>(code)) != std::string_view::npos);
 }
 
 class Lexer {
@@ -90,8 +101,8 @@ class Lexer {
     return {kind, text_.substr(begin_, at_ - begin_), column_begin_, column_};
   }
   Status wrong(std::string_view what) const {
-    return invalid_argument(made(Kind::kEnd).place() + std::string(text_.substr(begin_, at_ - begin_)) +
-                            std::string(what));
+    return invalid_argument(made(Kind::kEnd).place() +
+                            std::string(text_.substr(begin_, at_ - begin_)) + std::string(what));
   }
 
   Result<Token> scan() {
