@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "lang/gotemplate/functions.h"
+#include "base/time_zone.h"
 
 namespace gatehouse::alerts {
 
@@ -26,13 +26,9 @@ bool comes_on(const Recurrence& recurrence, int64_t day) {
 }  // namespace
 
 std::optional<int64_t> zone_offset_ms(const std::string& zone, int64_t unix_ms) {
-  if (zone.empty() || zone == "UTC") return 0;
-  const auto text = gotemplate::format_time({unix_ms * 1'000'000, zone}, "-0700");
-  if (!text.ok() || text->size() != 5) return std::nullopt;
-  const std::string& t = *text;
-  const auto digits = [&t](size_t at) { return (t[at] - '0') * 10 + (t[at + 1] - '0'); };
-  const int64_t minutes = digits(1) * 60 + digits(3);
-  return (t[0] == '-' ? -minutes : minutes) * 60'000;
+  const auto local = local_time(unix_ms / 1000, zone);
+  if (!local.ok()) return std::nullopt;
+  return int64_t{local->offset_s} * 1000;
 }
 
 std::optional<Turn> turn_at(const Silence& silence, int64_t now_ms) {
