@@ -26,7 +26,7 @@ model::Alert alert_of(std::initializer_list<model::Labels::Pair> labels, int64_t
   return alert;
 }
 
-struct Fixture : testing::Test {
+struct DispatcherFixture : testing::Test {
   AlertStore::Put put(model::Alert alert, int64_t now_ms = kNow) {
     const model::Labels labels = alert.labels;
     auto done = store.put(std::move(alert), now_ms, kResolveMs);
@@ -46,7 +46,7 @@ struct Fixture : testing::Test {
 
 using Change = AlertStore::Change;
 
-TEST_F(Fixture, MergesWordsThatOverlap) {
+TEST_F(DispatcherFixture, MergesWordsThatOverlap) {
   StoredAlert& alert = *put(alert_of({{"a", "1"}}, kNow - 5000)).alert;
   EXPECT_TRUE(alert.timeout);
   EXPECT_EQ(alert.ends_at_ms, kNow + kResolveMs);
@@ -64,7 +64,7 @@ TEST_F(Fixture, MergesWordsThatOverlap) {
   EXPECT_EQ(alert.starts_at_ms, kNow + 10);
 }
 
-TEST_F(Fixture, RefusesWhatIsWrongOrTooMuch) {
+TEST_F(DispatcherFixture, RefusesWhatIsWrongOrTooMuch) {
   EXPECT_EQ(store.put(model::Alert{}, kNow, kResolveMs).status().code(), Code::kInvalidArgument);
   EXPECT_EQ(store.put(alert_of({{"a", "1"}}, kNow, kNow - 1), kNow, kResolveMs).status().code(),
             Code::kInvalidArgument);
@@ -78,7 +78,7 @@ TEST_F(Fixture, RefusesWhatIsWrongOrTooMuch) {
   EXPECT_EQ(store.find(fingerprint_of(model::Labels{{"n", "7"}})), nullptr);
 }
 
-TEST_F(Fixture, HoldsWhatWasNotHeardOf) {
+TEST_F(DispatcherFixture, HoldsWhatWasNotHeardOf) {
   StoredAlert saved = *put(alert_of({{"a", "1"}}, kNow - 5000)).alert;
   saved.member_of.clear();
   saved.ends_at_ms = kNow - 1;  // the program was away
@@ -96,7 +96,7 @@ TEST_F(Fixture, HoldsWhatWasNotHeardOf) {
   EXPECT_TRUE(store.resolved(*store.find(fingerprint_of(model::Labels{{"b", "1"}})), kNow));
 }
 
-TEST_F(Fixture, AVanishedAlertIsNoEnd) {
+TEST_F(DispatcherFixture, AVanishedAlertIsNoEnd) {
   put(alert_of({{"a", "1"}}, kNow - 10));
   model::Alert gone = alert_of({{"a", "1"}}, kNow - 10, kNow);
   gone.vanished = true;
@@ -107,7 +107,7 @@ TEST_F(Fixture, AVanishedAlertIsNoEnd) {
   EXPECT_EQ(put(alert_of({{"a", "1"}}, kNow - 10)).change, Change::kFiring);
 }
 
-TEST_F(Fixture, SaysThatAnAlertFlaps) {
+TEST_F(DispatcherFixture, SaysThatAnAlertFlaps) {
   int64_t now = kNow;
   for (int i = 0; i < 3; ++i, now += 60'000) {
     put(alert_of({{"a", "1"}}, now), now);
@@ -119,7 +119,7 @@ TEST_F(Fixture, SaysThatAnAlertFlaps) {
   EXPECT_FALSE(alert.flaps.flapping(now + FlapWindow::kWindowMs));
 }
 
-TEST_F(Fixture, GroupsWaitThenComeEachInterval) {
+TEST_F(DispatcherFixture, GroupsWaitThenComeEachInterval) {
   dispatcher.configure(
       config_of(" receiver: a\n group_by: [job]\n group_wait: 30s\n group_interval: 5m\n"), store,
       {kNow, kNow});
@@ -136,13 +136,13 @@ TEST_F(Fixture, GroupsWaitThenComeEachInterval) {
   EXPECT_EQ(dispatcher.next_due_ms(), kNow + 330'000);
 }
 
-TEST_F(Fixture, AnAlertThatIsOldAlreadyIsDueAtOnce) {
+TEST_F(DispatcherFixture, AnAlertThatIsOldAlreadyIsDueAtOnce) {
   dispatcher.configure(config_of(" receiver: a\n group_wait: 30s\n"), store, {kNow, kNow});
   put(alert_of({{"job", "x"}}, kNow - 30'001));
   EXPECT_EQ(due(kNow), std::vector<std::string>{"{}:{}"});
 }
 
-TEST_F(Fixture, OneThatWasToldIsOverLeavesAndComesBack) {
+TEST_F(DispatcherFixture, OneThatWasToldIsOverLeavesAndComesBack) {
   dispatcher.configure(config_of(" receiver: a\n group_by: ['...']\n group_wait: 30s\n"), store,
                        {kNow, kNow});
   put(alert_of({{"job", "x"}}, kNow, kNow + 1));
@@ -158,7 +158,7 @@ TEST_F(Fixture, OneThatWasToldIsOverLeavesAndComesBack) {
   EXPECT_EQ(dispatcher.next_due_ms(), kNow + 90'000);
 }
 
-TEST_F(Fixture, RemovingKeepsThePlacesOfOthers) {
+TEST_F(DispatcherFixture, RemovingKeepsThePlacesOfOthers) {
   dispatcher.configure(config_of(" receiver: a\n"), store, {kNow, kNow});
   for (int i = 0; i < 10; ++i) put(alert_of({{"n", std::to_string(i)}}, kNow));
   const auto groups = dispatcher.take_due(kNow + 30'000, 100);
@@ -171,7 +171,7 @@ TEST_F(Fixture, RemovingKeepsThePlacesOfOthers) {
   }
 }
 
-TEST_F(Fixture, GroupsOfRoutesThatStayGoOnOverAReload) {
+TEST_F(DispatcherFixture, GroupsOfRoutesThatStayGoOnOverAReload) {
   const std::string routes =
       " receiver: a\n group_by: [job]\n group_interval: 5m\n routes:\n"
       " - matchers: [team=\"x\"]\n   receiver: b\n";

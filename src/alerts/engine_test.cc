@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // The engine with the machine's clock, as its Loop has that of the machine.
-struct Fixture : testing::Test {
+struct EngineFixture : testing::Test {
   void open(std::function<bool()> rules_ready = {}) {
     AlertEngineOptions options;
     options.external_url = "http://gatehouse.test";
@@ -65,7 +65,7 @@ struct Fixture : testing::Test {
 
 constexpr const char* kQuick = "  group_wait: 50ms\n  group_interval: 200ms\n";
 
-TEST_F(Fixture, TellsThatItFiresOnceAndThatItIsOverOnce) {
+TEST_F(EngineFixture, TellsThatItFiresOnceAndThatItIsOverOnce) {
   Webhook hook;
   open();
   configure(config_of(kQuick, {hook.url()}));
@@ -83,7 +83,7 @@ TEST_F(Fixture, TellsThatItFiresOnceAndThatItIsOverOnce) {
   EXPECT_TRUE(engine->alerts({}).empty());
 }
 
-TEST_F(Fixture, WhatWasToldIsKnownAfterARestart) {
+TEST_F(EngineFixture, WhatWasToldIsKnownAfterARestart) {
   Webhook hook;
   open();
   configure(config_of(kQuick, {hook.url()}));
@@ -104,7 +104,7 @@ TEST_F(Fixture, WhatWasToldIsKnownAfterARestart) {
   EXPECT_TRUE(has(bodies[1], R"("status":"resolved")"));
 }
 
-TEST_F(Fixture, ASnapshotThatIsDamagedIsNoLoss) {
+TEST_F(EngineFixture, ASnapshotThatIsDamagedIsNoLoss) {
   Webhook hook;
   open();
   configure(config_of(kQuick, {hook.url()}));
@@ -119,7 +119,7 @@ TEST_F(Fixture, ASnapshotThatIsDamagedIsNoLoss) {
   EXPECT_EQ(hook.bodies(2, 600).size(), 1U);
 }
 
-TEST_F(Fixture, AReceiverThatHangsOrFailsDelaysNobodyElse) {
+TEST_F(EngineFixture, AReceiverThatHangsOrFailsDelaysNobodyElse) {
   Webhook hanging, failing, good;
   hanging.hang(true);
   failing.answer("503 Service Unavailable");
@@ -143,7 +143,7 @@ TEST_F(Fixture, AReceiverThatHangsOrFailsDelaysNobodyElse) {
   EXPECT_TRUE(seen);
 }
 
-TEST_F(Fixture, WaitsAsTheReceiverAsks) {
+TEST_F(EngineFixture, WaitsAsTheReceiverAsks) {
   Webhook hook;
   hook.answer("429 Too Many Requests\r\nretry-after: 2");
   open();
@@ -155,7 +155,7 @@ TEST_F(Fixture, WaitsAsTheReceiverAsks) {
   EXPECT_EQ(hook.bodies(2, 3000).size(), 2U);
 }
 
-TEST_F(Fixture, HidesWhatIsSilencedAndInhibitedAndSaysWhy) {
+TEST_F(EngineFixture, HidesWhatIsSilencedAndInhibitedAndSaysWhy) {
   Webhook hook;
   open();
   configure(
@@ -197,7 +197,7 @@ TEST_F(Fixture, HidesWhatIsSilencedAndInhibitedAndSaysWhy) {
   EXPECT_EQ(hook.bodies(2).size(), 2U);
 }
 
-TEST_F(Fixture, HistoryTellsWhatFiredAndWhoWasTold) {
+TEST_F(EngineFixture, HistoryTellsWhatFiredAndWhoWasTold) {
   Webhook hook;
   open();
   configure(config_of(kQuick, {hook.url()}));
@@ -220,7 +220,7 @@ TEST_F(Fixture, HistoryTellsWhatFiredAndWhoWasTold) {
   for (const HistoryEntry& each : *found) EXPECT_NE(each.alertname, "B");
 }
 
-TEST_F(Fixture, NothingEndsBeforeTheRulesWereEvaluated) {
+TEST_F(EngineFixture, NothingEndsBeforeTheRulesWereEvaluated) {
   Webhook hook;
   open();
   configure("global: {resolve_timeout: 300ms}\n" + config_of(kQuick, {hook.url()}));
@@ -239,7 +239,7 @@ TEST_F(Fixture, NothingEndsBeforeTheRulesWereEvaluated) {
   EXPECT_TRUE(has(bodies[1], R"("status":"resolved")"));
 }
 
-TEST_F(Fixture, TheTestButtonSends) {
+TEST_F(EngineFixture, TheTestButtonSends) {
   Webhook hook;
   open();
   configure(config_of(kQuick, {hook.url()}));
@@ -250,7 +250,7 @@ TEST_F(Fixture, TheTestButtonSends) {
   EXPECT_EQ(engine->test_receiver("nobody", "webhook[0]").status().code(), Code::kNotFound);
 }
 
-TEST_F(Fixture, AVanishedAlertIsToldAsSuch) {
+TEST_F(EngineFixture, AVanishedAlertIsToldAsSuch) {
   Webhook hook;
   open();
   configure(config_of(kQuick, {hook.url()}));

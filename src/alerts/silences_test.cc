@@ -9,8 +9,8 @@ namespace {
 
 constexpr int64_t kHourMs = 3'600'000;
 
-struct Fixture : testing::Test {
-  Fixture() : silences(*scratch.catalog, clock) { EXPECT_TRUE(silences.load().ok()); }
+struct SilencesFixture : testing::Test {
+  SilencesFixture() : silences(*scratch.catalog, clock) { EXPECT_TRUE(silences.load().ok()); }
   Silence make(std::string_view matchers, int64_t starts_ms, int64_t ends_ms) {
     Silence silence;
     silence.matchers = *parse_matchers(matchers);
@@ -25,7 +25,7 @@ struct Fixture : testing::Test {
   Silences silences;
 };
 
-TEST_F(Fixture, HidesWhatMatchesWhileItLasts) {
+TEST_F(SilencesFixture, HidesWhatMatchesWhileItLasts) {
   const int64_t now = clock.wall_ms;
   const auto id = silences.set(make("{job=\"a\"}", now, now + kHourMs), "user:ada");
   ASSERT_TRUE(id.ok()) << id.status().to_string();
@@ -40,7 +40,7 @@ TEST_F(Fixture, HidesWhatMatchesWhileItLasts) {
   EXPECT_EQ(silences.get(*id)->state_at(clock.wall_ms), Silence::State::kExpired);
 }
 
-TEST_F(Fixture, RefusesWhatAlertmanagerRefuses) {
+TEST_F(SilencesFixture, RefusesWhatAlertmanagerRefuses) {
   const int64_t now = clock.wall_ms;
   const auto refused = [&](Silence silence) {
     return silences.set(std::move(silence), "").status().message();
@@ -55,7 +55,7 @@ TEST_F(Fixture, RefusesWhatAlertmanagerRefuses) {
   EXPECT_EQ(silences.set(unknown, "").status().code(), Code::kNotFound);
 }
 
-TEST_F(Fixture, ChangesInPlaceOrReplacesAsAlertmanagerDoes) {
+TEST_F(SilencesFixture, ChangesInPlaceOrReplacesAsAlertmanagerDoes) {
   const int64_t now = clock.wall_ms;
   const std::string id = *silences.set(make("{a=\"b\"}", now, now + kHourMs), "");
   Silence longer = *silences.get(id);
@@ -76,7 +76,7 @@ TEST_F(Fixture, ChangesInPlaceOrReplacesAsAlertmanagerDoes) {
   EXPECT_NE(*silences.set(ended, ""), id);
 }
 
-TEST_F(Fixture, ExpiresOnceAndIsKnownAfterARestart) {
+TEST_F(SilencesFixture, ExpiresOnceAndIsKnownAfterARestart) {
   const int64_t now = clock.wall_ms;
   const std::string id = *silences.set(make("{a=~\"b|c\"}", now, now + kHourMs), "user:ada");
   Silences reopened(*scratch.catalog, clock);
@@ -95,7 +95,7 @@ TEST_F(Fixture, ExpiresOnceAndIsKnownAfterARestart) {
   EXPECT_FALSE(reopened.get(id).has_value());
 }
 
-TEST_F(Fixture, TellsOfEachChangeAPersonMakes) {
+TEST_F(SilencesFixture, TellsOfEachChangeAPersonMakes) {
   std::vector<std::pair<SilenceChange, std::string>> told;
   silences.on_change([&](const Silence&, SilenceChange change, std::string_view person) {
     told.emplace_back(change, person);
@@ -112,7 +112,7 @@ TEST_F(Fixture, TellsOfEachChangeAPersonMakes) {
 // 2026-03-28 is a Saturday; on the 29th the clocks of Zurich go from 02:00 to 03:00.
 constexpr int64_t kSaturdayMs = 1'774'652'400'000;  // 2026-03-28T00:00 in Zurich (+01:00)
 
-TEST_F(Fixture, ComesAgainAtTheSameLocalTime) {
+TEST_F(SilencesFixture, ComesAgainAtTheSameLocalTime) {
   clock.wall_ms = kSaturdayMs;
   Silence nightly = make("{a=\"b\"}", kSaturdayMs + 22 * kHourMs, kSaturdayMs + 26 * kHourMs);
   nightly.recurrence = Recurrence{{}, 0, "Europe/Zurich"};
@@ -128,7 +128,7 @@ TEST_F(Fixture, ComesAgainAtTheSameLocalTime) {
   EXPECT_EQ(silence.active_until_ms(kSaturdayMs + 45 * kHourMs), kSaturdayMs + 49 * kHourMs);
 }
 
-TEST_F(Fixture, ComesAgainOnItsWeekdaysUntilItIsEnded) {
+TEST_F(SilencesFixture, ComesAgainOnItsWeekdaysUntilItIsEnded) {
   clock.wall_ms = kSaturdayMs;
   Silence weekly = make("{a=\"b\"}", kSaturdayMs + kHourMs, kSaturdayMs + 2 * kHourMs);
   weekly.recurrence = Recurrence{{6}, kSaturdayMs + 15 * 24 * kHourMs, ""};
