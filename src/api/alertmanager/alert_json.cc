@@ -111,8 +111,7 @@ std::optional<BodyProblem> read_alert(const JsonView& json, size_t place, model:
   return std::nullopt;
 }
 
-std::optional<BodyProblem> read_matcher(const JsonView& json, size_t place,
-                                        alerts::Matchers& out) {
+std::optional<BodyProblem> read_matcher(const JsonView& json, size_t place, alerts::Matchers& out) {
   const std::string at = "matchers." + std::to_string(place) + ".";
   const auto regex = json["isRegex"].boolean();
   const auto name = json["name"].string();
@@ -208,7 +207,8 @@ void write_silence(JsonWriter& json, const alerts::Silence& silence, int64_t now
   write_time(json, "endsAt", silence.ends_at_ms);
   json.key("matchers").begin_array();
   for (const Matcher& matcher : silence.matchers) {
-    const bool regex = matcher.op() == Matcher::Op::kRegex || matcher.op() == Matcher::Op::kNotRegex;
+    const bool regex =
+        matcher.op() == Matcher::Op::kRegex || matcher.op() == Matcher::Op::kNotRegex;
     json.begin_object().member("isEqual", !matcher.negative()).member("isRegex", regex);
     json.member("name", matcher.name()).member("value", matcher.value()).end_object();
   }

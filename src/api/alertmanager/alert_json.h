@@ -23,8 +23,7 @@ void write_alert(wire::JsonWriter& json, const alerts::AlertView& alert);
 void write_group(wire::JsonWriter& json, const alerts::GroupView& group);
 void write_silence(wire::JsonWriter& json, const alerts::Silence& silence, int64_t now_ms);
 
-std::optional<BodyProblem> read_alerts(const wire::JsonView& root,
-                                       std::vector<model::Alert>& out);
+std::optional<BodyProblem> read_alerts(const wire::JsonView& root, std::vector<model::Alert>& out);
 // `named` says who makes it where the body does not (createdBy); empty: then that is missing.
 // Beyond Alertmanager, "recurrence": {"weekdays": [1,…], "until": TIME, "location": ZONE}.
 std::optional<BodyProblem> read_silence(const wire::JsonView& root, std::string_view named,

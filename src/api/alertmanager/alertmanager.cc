@@ -78,8 +78,8 @@ std::optional<std::string_view> Alertmanager::Asked::find(std::string_view name)
 }
 
 bool Alertmanager::Asked::flag(std::string_view name, bool fallback) const {
-  constexpr std::array<std::string_view, 10> kTrue = {"true", "1",  "yes",      "ok",      "y",
-                                                      "on",   "t",  "selected", "checked", "enabled"};
+  constexpr std::array<std::string_view, 10> kTrue = {
+      "true", "1", "yes", "ok", "y", "on", "t", "selected", "checked", "enabled"};
   const auto value = find(name);
   if (!value || value->empty()) return fallback;
   return std::find(kTrue.begin(), kTrue.end(), to_lower(*value)) != kTrue.end();
@@ -128,9 +128,9 @@ Task<AlertAnswer> Alertmanager::serve(gateway::Worker* worker, Asked& asked,
     co_return openapi_refusal(404, 404, "path " + std::string(path) + " was not found");
   }
   if (found == nullptr) {
-    AlertAnswer refused =
-        openapi_refusal(405, 405, "method " + std::string(head.method_text) +
-                                      " is not allowed, but [" + methods + "] are");
+    AlertAnswer refused = openapi_refusal(
+        405, 405,
+        "method " + std::string(head.method_text) + " is not allowed, but [" + methods + "] are");
     refused.headers.emplace_back("allow", methods);
     co_return refused;
   }
@@ -170,8 +170,9 @@ Task<std::optional<AlertAnswer>> Alertmanager::read_json(Asked& asked, std::stri
   }
   const Status read = out.read(*body);
   if (read.ok()) co_return std::nullopt;
-  co_return openapi_refusal(400, 400, "parsing " + std::string(name) +
-                                          " body from \"\" failed, because " + read.message());
+  co_return openapi_refusal(
+      400, 400,
+      "parsing " + std::string(name) + " body from \"\" failed, because " + read.message());
 }
 
 Status Alertmanager::audit(const Asked& asked, std::string action, std::string object,
@@ -236,8 +237,8 @@ Result<alerts::AlertFilter> Alertmanager::read_filter(const Asked& asked) const 
   ASSIGN_OR_RETURN(filter.matchers, read_filter_matchers(asked.parameters));
   if (const auto receiver = asked.find("receiver"); receiver && !receiver->empty()) {
     filter.receiver_regex = *receiver;
-    const auto tried = model::Matcher::create(model::Matcher::Op::kRegex, "receiver",
-                                              filter.receiver_regex);
+    const auto tried =
+        model::Matcher::create(model::Matcher::Op::kRegex, "receiver", filter.receiver_regex);
     if (!tried.ok()) {
       return invalid_argument("failed to parse receiver param: " + tried.status().message());
     }

@@ -20,11 +20,10 @@ constexpr size_t kPreviewShown = 100;
 // By matchers of the same name, operator and value.
 bool has_all(const Silence& silence, const alerts::Matchers& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&silence](const model::Matcher& one) {
-    return std::any_of(silence.matchers.begin(), silence.matchers.end(),
-                       [&one](const model::Matcher& own) {
-                         return own.op() == one.op() && own.name() == one.name() &&
-                                own.value() == one.value();
-                       });
+    return std::any_of(
+        silence.matchers.begin(), silence.matchers.end(), [&one](const model::Matcher& own) {
+          return own.op() == one.op() && own.name() == one.name() && own.value() == one.value();
+        });
   });
 }
 
@@ -163,7 +162,7 @@ std::optional<AlertAnswer> Alertmanager::refuse_too_much(const Asked& asked,
       409, 409,
       "this silence would hide " + std::to_string(hidden) + " of " + std::to_string(live) +
           " live alerts, more than " + percent(share) +
-          " (alerts.silence_share): narrow it, or confirm it with ?confirm=true or a comment that "
+          " (alerts.silence_confirmation): narrow it, or confirm it with ?confirm=true or a comment that "
           "begins with CONFIRM");
 }
 
@@ -193,7 +192,8 @@ Task<AlertAnswer> Alertmanager::post_silence(Asked& asked) {
     if (!made.ok()) return refusal_of(made.status());
     const Status written = audit(asked, id.empty() ? "silence.create" : "silence.change", *made,
                                  {{"matchers", matchers}, {"comment", comment}});
-    if (!written.ok()) return alert_refusal(500, "the change was not audited: " + written.message());
+    if (!written.ok())
+      return alert_refusal(500, "the change was not audited: " + written.message());
     std::string body;
     JsonWriter(body).begin_object().member("silenceID", *made).end_object();
     return answer_of(std::move(body));
@@ -214,7 +214,8 @@ Task<AlertAnswer> Alertmanager::delete_silence(Asked& asked) {
     }
     if (!expired.ok()) return alert_refusal(500, expired.message());
     const Status written = audit(asked, "silence.expire", asked.capture, {});
-    if (!written.ok()) return alert_refusal(500, "the change was not audited: " + written.message());
+    if (!written.ok())
+      return alert_refusal(500, "the change was not audited: " + written.message());
     return {};
   };
   co_return co_await parts_.pool.run(asked.exchange.loop(), work);
