@@ -29,6 +29,20 @@ void append_pairs(std::string& out, const std::vector<std::pair<std::string, std
   }
 }
 
+std::string html_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&#34;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 bool truncate_characters(std::string& text, size_t most) {
@@ -82,10 +96,11 @@ std::string plain_body(const Notification& notification) {
 }
 
 Attempt::Attempt(const NotificationTemplates& templates, const Notification& notification,
-                 int64_t deadline_steady_ms)
+                 int64_t deadline_steady_ms, int64_t wall_ns)
     : templates_(templates),
       notification_(notification),
-      template_deadline_ms_(std::min(deadline_steady_ms, steady_ms() + kTemplatesMs)) {}
+      template_deadline_ms_(std::min(deadline_steady_ms, steady_ms() + kTemplatesMs)),
+      wall_ns_(wall_ns) {}
 
 const gotemplate::Value& Attempt::data() {
   if (!has_data_) {
@@ -107,10 +122,10 @@ std::string Attempt::text(std::string_view source, Plain plain) {
   return made.ok() ? std::move(*made) : fallback(made.status(), plain);
 }
 
-std::string Attempt::html(std::string_view source) {
+std::string Attempt::html(std::string_view source, Plain plain) {
   if (source.find("{{") == std::string_view::npos) return std::string(source);
   Result<std::string> made = templates_.html(source, data(), template_deadline_ms_);
-  return made.ok() ? std::move(*made) : fallback(made.status(), Plain::kNothing);
+  return made.ok() ? std::move(*made) : html_escaped(fallback(made.status(), plain));
 }
 
 Result<std::string> Attempt::secret(const model::SecretText& secret) {

@@ -28,16 +28,18 @@ enum class Plain {
 class Attempt {
  public:
   Attempt(const NotificationTemplates& templates, const Notification& notification,
-          int64_t deadline_steady_ms);
+          int64_t deadline_steady_ms, int64_t wall_ns);
 
   const Notification& notification() const { return notification_; }
+  int64_t wall_ns() const { return wall_ns_; }  // of its begin
   const gotemplate::Value& data();
   const NotificationTemplates& templates() const { return templates_; }
 
   // What the template makes of the notification. Where it fails or goes over its bounds,
   // `plain` is given and failure() says why: a notification goes out either way.
   std::string text(std::string_view source, Plain plain = Plain::kNothing);
-  std::string html(std::string_view source);
+  // The same by html/template; the plain text is escaped.
+  std::string html(std::string_view source, Plain plain = Plain::kNothing);
   // The first template that failed, or ok.
   const Status& failure() const { return failure_; }
   void note_failure(const Status& status) {
@@ -61,7 +63,7 @@ class Attempt {
 
   const NotificationTemplates& templates_;
   const Notification& notification_;
-  int64_t template_deadline_ms_;
+  int64_t template_deadline_ms_, wall_ns_;
   gotemplate::Value data_;
   bool has_data_ = false;
   Status failure_;

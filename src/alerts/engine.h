@@ -20,6 +20,7 @@
 
 #include "alerts/config.h"
 #include "alerts/history.h"
+#include "alerts/silence_guard.h"
 #include "alerts/silences.h"
 #include "base/budget.h"
 #include "base/result.h"

@@ -85,8 +85,8 @@ class Integration {
   std::string name() const;  // "webhook[0]"
 };
 
-// Reads one entry of "<kind>_configs". Problems go to the log.
-// The owner sets `index` before it shares the integration.
+// Reads one entry of "<kind>_configs". Problems go to the log; the caller ends with
+// fields.done().
 struct IntegrationKind {
   std::string_view key;  // "webhook_configs"
   // The owner sets `index` before it shares the integration.

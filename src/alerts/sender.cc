@@ -172,7 +172,7 @@ Task<SendOutcome> Sender::send(const Integration& integration,
                                Cancel* cancel) {
   State& state = *state_;
   const int64_t begin_ms = steady_ms();
-  Attempt attempt(templates, notification, deadline_ms);
+  Attempt attempt(templates, notification, deadline_ms, state.clock.wall_ns());
   SendOutcome outcome;
   if (const HttpIntegration* http = integration.http()) {
     if (http->timeout_ms() > 0) deadline_ms = std::min(deadline_ms, begin_ms + http->timeout_ms());

@@ -21,9 +21,8 @@ using Pairs = std::vector<Pair>;  // sorted by name
 using Arguments = std::span<const Value>;
 using Member = std::optional<Result<Value>>;
 
-// Go's zero time: no end is known. The year 1 is beyond nanoseconds of 64 bits; their least
-// value stands for it.
-const gotemplate::Time kNoTime = {INT64_MIN, {}};
+// No end is known: Go's zero time, for which lang/gotemplate takes 0.
+const gotemplate::Time kNoTime;
 
 Result<Value> no_arguments(std::string_view name, Arguments arguments, Value value) {
   if (arguments.empty()) return value;

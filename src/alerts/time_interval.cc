@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <optional>
 #include <string_view>
 
 #include "base/text.h"
+#include "base/time_zone.h"
 
 namespace gatehouse::alerts {
 
@@ -190,36 +190,31 @@ bool none_or_any(const std::vector<InclusiveRange>& ranges, Within within) {
 }  // namespace
 
 bool TimeInterval::contains(int64_t unix_ms) const {
-  using std::chrono::sys_days;
-  const std::chrono::sys_seconds moment{
-      std::chrono::floor<std::chrono::seconds>(std::chrono::milliseconds(unix_ms))};
-  const sys_days day = std::chrono::floor<std::chrono::days>(moment);
-  const std::chrono::year_month_day date(day);
-  const auto minute =
-      static_cast<int>(std::chrono::floor<std::chrono::minutes>(moment - day).count());
+  const auto local = local_time(unix_ms >= 0 ? unix_ms / 1000 : (unix_ms - 999) / 1000, location);
+  if (!local.ok()) return false;  // the zone has been taken off the machine since
   const auto in = [](int value) {
-    return
-        [value](const InclusiveRange& range) { return value >= range.begin && value <= range.end; };
+    return [value](const InclusiveRange& range) {
+      return value >= range.begin && value <= range.end;
+    };
   };
+  const int minute = local->hour * 60 + local->minute;
   if (!none_or_any(times, [minute](const InclusiveRange& range) {
         return minute >= range.begin && minute < range.end;
       })) {
     return false;
   }
-  const auto last = static_cast<int>(
-      static_cast<unsigned>((date.year() / date.month() / std::chrono::last).day()));
-  const auto day_of_month = static_cast<int>(static_cast<unsigned>(date.day()));
-  if (!none_or_any(days_of_month, [last, day_of_month](const InclusiveRange& range) {
+  const auto last = static_cast<int>(days_of_date(local->year, local->month + 1, 1) -
+                                     days_of_date(local->year, local->month, 1));
+  const int day = local->day;
+  if (!none_or_any(days_of_month, [last, day](const InclusiveRange& range) {
         const int begin = range.begin < 0 ? last + range.begin + 1 : range.begin;
         const int end = range.end < 0 ? last + range.end + 1 : range.end;
-        return day_of_month >= begin && day_of_month <= end;
+        return day >= begin && day <= end;
       })) {
     return false;
   }
-  const std::chrono::weekday weekday(day);
-  return none_or_any(months, in(static_cast<int>(static_cast<unsigned>(date.month())))) &&
-         none_or_any(weekdays, in(static_cast<int>(weekday.c_encoding()))) &&
-         none_or_any(years, in(static_cast<int>(date.year())));
+  return none_or_any(months, in(local->month)) && none_or_any(weekdays, in(local->weekday)) &&
+         none_or_any(years, in(static_cast<int>(local->year)));
 }
 
 bool NamedTimeIntervals::contains(int64_t unix_ms) const {
@@ -235,7 +230,7 @@ TimeInterval read_time_interval(ConfigLog& log, const YamlNode& node) {
   read_ranges(fields, "days_of_month", number_of, check_days_of_month, out.days_of_month);
   read_ranges(fields, "months", month_of, check_months, out.months);
   read_ranges(fields, "years", number_of, check_years, out.years);
-  if (fields.text("location", out.location) && !out.location.empty() && out.location != "UTC") {
+  if (fields.text("location", out.location) && !check_time_zone(out.location).ok()) {
     log.problem(node.get("location")->mark, "unknown time zone " + out.location);
   }
   fields.done();

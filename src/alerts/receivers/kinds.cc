@@ -60,6 +60,54 @@ void require_secret(wire::ConfigFields& fields, std::string_view key,
                        "one of " + name + " or " + name + "_file must be configured");
 }
 
+void require_text(wire::ConfigFields& fields, std::string_view text, std::string_view problem) {
+  if (text.empty()) fields.log().problem(fields.mark(), problem);
+}
+
+void fall_back(wire::ConfigFields& fields, model::SecretText& secret,
+               const model::SecretText& global, std::string_view problem) {
+  if (secret.empty()) secret = global;
+  if (secret.empty()) fields.log().problem(fields.mark(), problem);
+}
+
+void write_some(wire::JsonWriter& json, std::string_view key, const std::string& text) {
+  if (!text.empty()) json.member(key, text);
+}
+
+std::vector<AttachmentField> read_attachment_fields(wire::ConfigFields& fields,
+                                                    std::string_view program) {
+  std::vector<AttachmentField> out;
+  const wire::YamlNode* list = fields.take("fields");
+  if (list == nullptr) return out;
+  const std::string where = std::string(program) + " field configuration";
+  for (const wire::YamlNode* item : list->items) {
+    wire::ConfigFields inner(fields.log(), *item, "fields");
+    AttachmentField& field = out.emplace_back();
+    inner.text("title", field.title);
+    inner.text("value", field.value);
+    bool beside = false;
+    if (inner.boolean("short", beside)) field.short_field = beside;
+    inner.done();
+    require_text(inner, field.title, "missing title in " + where);
+    require_text(inner, field.value, "missing value in " + where);
+  }
+  return out;
+}
+
+void write_attachment_fields(wire::JsonWriter& json, const std::vector<AttachmentField>& fields,
+                             bool short_fields, Attempt& attempt) {
+  if (fields.empty()) return;
+  json.key("fields").begin_array();
+  for (const AttachmentField& field : fields) {
+    json.begin_object();
+    write_some(json, "title", attempt.text(field.title));
+    write_some(json, "value", attempt.text(field.value));
+    json.member("short", field.short_field.value_or(short_fields));
+    json.end_object();
+  }
+  json.end_array();
+}
+
 std::string with_path(std::string url, std::string_view path) {
   if (!url.ends_with('/')) url += '/';
   url += path;

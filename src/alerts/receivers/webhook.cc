@@ -33,7 +33,7 @@ class Webhook final : public HttpIntegration {
       return json_request(std::move(url), webhook_message(attempt.notification(), alerts_max_));
     }
     const Notification shown = truncated(attempt.notification(), alerts_max_);
-    Attempt inner(attempt.templates(), shown, attempt.template_deadline_ms());
+    Attempt inner(attempt.templates(), shown, attempt.template_deadline_ms(), attempt.wall_ns());
     std::string body;
     wire::JsonWriter json(body);
     write_templated(json, *payload_, inner);
@@ -50,9 +50,7 @@ class Webhook final : public HttpIntegration {
 }  // namespace
 
 std::shared_ptr<Integration> read_webhook(wire::ConfigFields& fields, const Globals& globals) {
-  auto made = std::make_shared<Webhook>();
-  made->read_config(fields, globals);
-  return made;
+  return read_kind<Webhook>(fields, globals);
 }
 
 }  // namespace gatehouse::alerts
