@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/alerts_config.h"
 #include "app/metrics_config.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -41,6 +42,7 @@ struct Config {
   net::DialOptions egress;
   store::StoreOptions storage;
   MetricsConfig metrics;
+  AlertsConfig alerts;
   gateway::GatewayConfig gateway;
 };
 
