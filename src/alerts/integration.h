@@ -63,7 +63,7 @@ struct SendOutcome {
   bool delivered = false;
   bool retry = false;          // worth another attempt
   std::string error;           // without secrets; empty where delivered
-  int status = 0;              // of the last HTTP reply; 0: none
+  int status = 0;              // of the last reply of HTTP or SMTP; 0: none
   int64_t retry_after_ms = 0;  // as the receiver asked for
   int64_t duration_ms = 0;
   bool plain_fallback = false;  // a template failed, and plain text went out instead

@@ -9,12 +9,16 @@
 #include <vector>
 
 #include "alerts/attempt.h"
+#include "alerts/email.h"
 #include "alerts/http_integration.h"
 #include "base/bytes.h"
 #include "base/text.h"
 #include "net/date.h"
+#include "net/dialer.h"
 #include "net/url.h"
 #include "outbound/http_fetch.h"
+#include "outbound/smtp.h"
+#include "outbound/tls_context.h"
 
 namespace gatehouse::alerts {
 
@@ -79,6 +83,9 @@ struct Sender::State {
   Result<std::shared_ptr<outbound::HttpFetch>> client(const outbound::HttpClientConfig& config);
   Task<SendOutcome> converse(const HttpIntegration& integration, Attempt& attempt,
                              int64_t deadline_ms, Cancel* cancel);
+
+  Task<SendOutcome> mail(const EmailIntegration& integration, Attempt& attempt, int64_t deadline_ms,
+                         Cancel* cancel);
 
   Loop& loop;
   Pool& pool;
@@ -166,6 +173,32 @@ Task<SendOutcome> Sender::State::converse(const HttpIntegration& integration, At
   co_return outcome;
 }
 
+Task<SendOutcome> Sender::State::mail(const EmailIntegration& integration, Attempt& attempt,
+                                      int64_t deadline_ms, Cancel* cancel) {
+  SendOutcome outcome;
+  Result<outbound::SmtpAsk> ask =
+      co_await pool.run(loop, [&] { return integration.mail(attempt); });
+  if (!ask.ok()) {
+    outcome.error = ask.status().message();
+    co_return outcome;
+  }
+  // Certificates of files are read anew for each mail, so that they can be changed.
+  auto tls = outbound::tls_context(integration.tls_config());
+  if (!tls.ok()) {
+    outcome.error = tls.status().message();
+    co_return outcome;
+  }
+  net::Dialer dialer(pool, dial, std::move(*tls));
+  ask->deadline_ms = deadline_ms;
+  ask->cancel = cancel;
+  outbound::SmtpOutcome sent = co_await outbound::send_mail(loop, dialer, *ask);
+  outcome.delivered = sent.status.ok();
+  outcome.retry = sent.retry;
+  outcome.error = sent.status.message();
+  outcome.status = sent.code;
+  co_return outcome;
+}
+
 Task<SendOutcome> Sender::send(const Integration& integration,
                                const NotificationTemplates& templates,
                                const Notification& notification, int64_t deadline_ms,
@@ -178,7 +211,7 @@ Task<SendOutcome> Sender::send(const Integration& integration,
     if (http->timeout_ms() > 0) deadline_ms = std::min(deadline_ms, begin_ms + http->timeout_ms());
     outcome = co_await state.converse(*http, attempt, deadline_ms, cancel);
   } else {
-    outcome.error = "this kind of receiver cannot be sent to";
+    outcome = co_await state.mail(*integration.email(), attempt, deadline_ms, cancel);
   }
   outcome.duration_ms = steady_ms() - begin_ms;
   outcome.plain_fallback = !attempt.failure().ok();

@@ -3,10 +3,7 @@
 // oauth2 package does it and Prometheus with it.
 #include "outbound/http_fetch.h"
 
-#include <openssl/ssl.h>
-
 #include <algorithm>
-#include <mutex>
 #include <optional>
 
 #include "base/bytes.h"
@@ -15,6 +12,7 @@
 #include "net/dialer.h"
 #include "net/tls.h"
 #include "net/url.h"
+#include "outbound/tls_context.h"
 #include "wire/json.h"
 
 namespace gatehouse::outbound {
@@ -28,40 +26,6 @@ constexpr size_t kTokenBytesMax = 256 << 10;
 constexpr int64_t kTokenMarginMs = 10'000;
 // Where the server does not say how long a token holds.
 constexpr int64_t kTokenLifeMs = 300'000;
-
-int tls_version(const std::string& name) {
-  if (name == "TLS10") return TLS1_VERSION;
-  if (name == "TLS11") return TLS1_1_VERSION;
-  if (name == "TLS12") return TLS1_2_VERSION;
-  return name == "TLS13" ? TLS1_3_VERSION : 0;
-}
-
-// One for all jobs that say nothing of TLS: the system's authorities take a megabyte.
-Result<std::shared_ptr<net::TlsClientContext>> usual_tls_context() {
-  static std::mutex mutex;
-  static std::weak_ptr<net::TlsClientContext> shared;
-  const std::lock_guard lock(mutex);
-  if (auto known = shared.lock()) return known;
-  ASSIGN_OR_RETURN(auto loaded, net::TlsClientContext::load());
-  shared = loaded;
-  return loaded;
-}
-
-Result<std::shared_ptr<net::TlsClientContext>> tls_context(const TlsConfig& config) {
-  if (config == TlsConfig()) return usual_tls_context();
-  net::TlsClientOptions options;
-  options.ca_file = config.ca_file;
-  options.ca_pem = config.ca;
-  options.certificate_file = config.cert_file;
-  options.certificate_pem = config.cert;
-  options.key_file = config.key_file;
-  options.key_pem = config.key;
-  options.server_name = config.server_name;
-  options.version_min = tls_version(config.min_version);
-  options.version_max = tls_version(config.max_version);
-  options.verify = !config.insecure_skip_verify;
-  return net::TlsClientContext::load(options);
-}
 
 bool redirects(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
