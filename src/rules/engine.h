@@ -24,6 +24,7 @@
 #include "model/metrics.h"
 #include "model/series.h"
 #include "model/stream.h"
+#include "rules/evaluation.h"
 #include "rules/rule_file.h"
 
 namespace gatehouse::rules {
@@ -54,17 +55,6 @@ struct RuleEngineParts {
 };
 
 enum class RuleHealth { kUnknown, kOk, kError };
-enum class AlertState { kInactive, kPending, kFiring };
-
-struct ActiveAlertView {
-  model::Labels labels;
-  std::vector<std::pair<std::string, std::string>> annotations;
-  AlertState state = AlertState::kPending;
-  int64_t active_at_ms = 0, fired_at_ms = 0, keep_firing_since_ms = 0;
-  double value = 0;
-  bool vanished = false;  // its data is gone: no longer known whether it is over
-};
-
 struct RuleView {
   std::shared_ptr<const Rule> rule;
   RuleHealth health = RuleHealth::kUnknown;
@@ -73,7 +63,7 @@ struct RuleView {
   int64_t evaluated_at_ms = 0;
   int64_t samples = 0;                       // series or alerts that the last evaluation gave
   AlertState state = AlertState::kInactive;  // the worst of its alerts
-  std::vector<ActiveAlertView> alerts;
+  std::vector<ActiveAlert> alerts;
 };
 
 struct GroupView {
