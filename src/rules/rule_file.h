@@ -57,8 +57,10 @@ struct RuleFile {
   std::vector<std::string> notices;
 };
 
+// What to look for that is hardly meant.
 struct RuleFileOptions {
-  bool lint = false;  // look for what is hardly meant
+  bool duplicate_rules = false;  // the same name and labels twice
+  bool expressions = false;      // that give nothing, or something always
 };
 
 // The message of an error has all problems, a line each.
