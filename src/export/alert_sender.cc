@@ -75,7 +75,7 @@ struct AlertSender::State {
         dial(std::move(dialling)),
         dropped(registry.counter("prometheus_notifications_dropped",
                                  "Alerts that no Alertmanager was told of", {})),
-        waiting(registry.gauge("prometheus_notifications_queue_length",
+        queued(registry.gauge("prometheus_notifications_queue_length",
                                "Alerts that wait to be sent", {})),
         discovered(registry.gauge("prometheus_notifications_alertmanagers_discovered",
                                   "Alertmanagers that are told of alerts", {})) {
@@ -97,7 +97,7 @@ struct AlertSender::State {
   model::Registry& registry;
   const net::DialOptions dial;
   model::Counter& dropped;
-  model::Gauge& waiting;
+  model::Gauge& queued;
   model::Gauge& discovered;
 
   std::mutex mutex;
@@ -132,7 +132,7 @@ AlertSender::~AlertSender() { finish(0); }
 void AlertSender::State::count_waiting() {
   size_t count = 0;
   for (const auto& [url, each] : destinations) count += each->queue.size();
-  waiting.set(static_cast<double>(count));
+  queued.set(static_cast<double>(count));
 }
 
 void AlertSender::State::run_on_loop(const std::function<void()>& work) {
