@@ -71,6 +71,7 @@ struct ActiveAlert {
   int64_t keep_firing_since_ms = 0;     // 0: its expression holds
   int64_t last_sent_at_ms = INT64_MIN;  // never
   bool vanished = false;                // its data is gone: not known whether it is over
+  int64_t held_at_ms = 0;               // the last evaluation in which its expression held
   // Labels of what the expression gave, before the rule's own: what its data is found by.
   model::Labels sample_labels;
 };
@@ -82,7 +83,7 @@ struct AlertChange {
     kResolved,   // it was firing
     kVanished,   // it was firing, and its data is gone
     kReturned,   // it had vanished; its data is back and says it is over
-    kWithdrawn,  // it was pending, and never fired
+    kWithdrawn,  // it was pending and never fired, or its rule went over its limit
   };
   Kind kind = Kind::kPending;
   model::Labels labels;

@@ -8,6 +8,7 @@
 #include "lang/promql/functions.h"
 #include "lang/promql/parser.h"
 #include "model/sample.h"
+#include "rules/alert_template.h"
 #include "rules/rule_lint.h"
 #include "wire/yaml_fields.h"
 
@@ -214,6 +215,8 @@ class RuleFileReader {
         own.problem(mark_of("annotations"), "invalid annotation name: " + name);
       }
     }
+    check_templates(own, mark_of("labels"), "label", rule, rule.labels);
+    check_templates(own, mark_of("annotations"), "annotation", rule, rule.annotations);
     for (const auto& label : group.labels) {
       const auto same = [&label](const auto& each) { return each.first == label.first; };
       if (std::none_of(rule.labels.begin(), rule.labels.end(), same)) rule.labels.push_back(label);
@@ -238,6 +241,16 @@ class RuleFileReader {
       return;
     }
     rule.expr = std::move(*expr);
+  }
+
+  static void check_templates(ConfigLog& log, YamlMark mark, std::string_view what,
+                              const Rule& rule, const Pairs& texts) {
+    if (!rule.alerting()) return;
+    for (const auto& [name, text] : texts) {
+      const Status status = check_alert_template(rule.alert, text);
+      if (status.ok()) continue;
+      log.problem(mark, std::string(what) + " \"" + name + "\": " + status.message());
+    }
   }
 
   static void check_recording(ConfigLog& log, const YamlNode& node, const Rule& rule, bool has_for,
