@@ -18,7 +18,7 @@ namespace gatehouse::exporting {
 
 namespace {
 
-// An alert of Prometheus's size; as it is sent.
+// An alert as it is sent; shared by the queues it waits in.
 using AlertText = std::shared_ptr<const std::string>;
 
 constexpr int64_t kBackoffMinMs = 500, kBackoffMaxMs = 10'000;
@@ -35,9 +35,12 @@ AlertText text_of(const model::Alert& alert, const model::Labels& labels) {
   for (const auto& [name, value] : labels.pairs()) json.member(name, value);
   json.end_object().key("annotations").begin_object();
   for (const auto& [name, value] : alert.annotations) json.member(name, value);
+  // An Alertmanager has no word for it: it hears that the alert stands until it times out.
+  if (alert.vanished) json.member("data_vanished", "the series of this alert have no more samples");
   json.end_object();
   if (alert.starts_at_ms != 0) json.member("startsAt", format_time(alert.starts_at_ms * 1'000'000));
-  if (alert.ends_at_ms != 0) json.member("endsAt", format_time(alert.ends_at_ms * 1'000'000));
+  if (alert.ends_at_ms != 0 && !alert.vanished)
+    json.member("endsAt", format_time(alert.ends_at_ms * 1'000'000));
   json.member("generatorURL", alert.generator_url).end_object();
   return out;
 }
@@ -76,7 +79,7 @@ struct AlertSender::State {
         dropped(registry.counter("prometheus_notifications_dropped",
                                  "Alerts that no Alertmanager was told of", {})),
         queued(registry.gauge("prometheus_notifications_queue_length",
-                               "Alerts that wait to be sent", {})),
+                              "Alerts that wait to be sent", {})),
         discovered(registry.gauge("prometheus_notifications_alertmanagers_discovered",
                                   "Alertmanagers that are told of alerts", {})) {
     registry

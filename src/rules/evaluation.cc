@@ -219,7 +219,7 @@ struct GroupEvaluation::State {
 
   // False: it could not be read, and is to be tried again.
   bool restore_rule(const Rule& rule, RuleState& state) const {
-    if (rule.for_ms < options.for_grace_period_ms || state.alerts.active() == 0) return true;
+    if (rule.for_ms == 0 || state.alerts.active() == 0) return true;
     const std::vector<model::Matcher> matchers = {
         {model::Matcher::Op::kEqual, std::string(model::kMetricName), "ALERTS_FOR_STATE"},
         {model::Matcher::Op::kEqual, std::string(kAlertName), rule.alert}};
@@ -248,14 +248,16 @@ struct GroupEvaluation::State {
   }
 
   // The time that it was pending before the outage counts; at least the grace period is
-  // left to go.
+  // left to go. Unlike Prometheus, rules whose `for` is shorter than that are restored too:
+  // else what fired would be pending for a while, not said again, and taken for over.
   void restore_alert(const Rule& rule, const model::Sample& sample, ActiveAlert& alert) const {
     const int64_t down_at_ms = sample.time_ms;
     const int64_t active_at_ms = static_cast<int64_t>(sample.value) * 1000;
     const int64_t remaining_ms = rule.for_ms - (down_at_ms - active_at_ms);
     if (remaining_ms <= 0) {
       alert.active_at_ms = active_at_ms;  // it was firing, and the next evaluation says so again
-    } else if (remaining_ms < options.for_grace_period_ms) {
+    } else if (remaining_ms < options.for_grace_period_ms &&
+               rule.for_ms >= options.for_grace_period_ms) {
       alert.active_at_ms = time_ms + options.for_grace_period_ms - rule.for_ms;
     } else {
       alert.active_at_ms = active_at_ms + (time_ms - down_at_ms);

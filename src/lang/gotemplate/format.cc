@@ -337,10 +337,10 @@ class Printer {
     if (flags.sharp && verb != 'b' && verb != 'v' && std::isfinite(number)) {
       text = with_point(text, static_cast<char>(verb), precision);
     }
-    print_signed(std::move(text), number, verb, flags);
+    print_signed(text, number, verb, flags);
   }
 
-  void print_signed(std::string text, double number, char32_t verb, const Flags& flags) {
+  void print_signed(std::string& text, double number, char32_t verb, const Flags& flags) {
     char sign = '+';
     if (text[0] == '-' || text[0] == '+') {
       sign = text[0];
