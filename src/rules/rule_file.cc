@@ -215,8 +215,8 @@ class RuleFileReader {
         own.problem(mark_of("annotations"), "invalid annotation name: " + name);
       }
     }
-    check_templates(own, mark_of("labels"), "label", rule, rule.labels);
-    check_templates(own, mark_of("annotations"), "annotation", rule, rule.annotations);
+    check_templates(own, node, "label", rule, rule.labels);
+    check_templates(own, node, "annotation", rule, rule.annotations);
     for (const auto& label : group.labels) {
       const auto same = [&label](const auto& each) { return each.first == label.first; };
       if (std::none_of(rule.labels.begin(), rule.labels.end(), same)) rule.labels.push_back(label);
@@ -243,13 +243,16 @@ class RuleFileReader {
     rule.expr = std::move(*expr);
   }
 
-  static void check_templates(ConfigLog& log, YamlMark mark, std::string_view what,
+  static void check_templates(ConfigLog& log, const YamlNode& node, const std::string& what,
                               const Rule& rule, const Pairs& texts) {
-    if (!rule.alerting()) return;
+    const YamlNode* mapping = node.get(what + "s");
+    if (!rule.alerting() || !mapping) return;
     for (const auto& [name, text] : texts) {
       const Status status = check_alert_template(rule.alert, text);
       if (status.ok()) continue;
-      log.problem(mark, std::string(what) + " \"" + name + "\": " + status.message());
+      const YamlNode* value = mapping->get(name);
+      log.problem(value ? value->mark : mapping->mark,
+                  what + " \"" + name + "\": " + status.message());
     }
   }
 
