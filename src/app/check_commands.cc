@@ -21,7 +21,10 @@ int usage(const char* command, const std::string& error, const char* help) {
 }  // namespace
 
 int check_command(std::span<const std::string_view> words) {
-  constexpr const char* kHelp = "usage: gatehouse check config FILE...\n";
+  constexpr const char* kHelp =
+      "usage: gatehouse check config FILE...   configurations\n"
+      "       gatehouse check rules FILE...    rule files; --help says more\n";
+  if (!words.empty() && words[0] == "rules") return check_rules_command(words.subspan(1));
   if (words.size() == 1 && words[0] == "--help") return std::fputs(kHelp, stdout), kExitOk;
   if (words.size() < 2 || words[0] != "config")
     return usage("check", "what is to be checked?", kHelp);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "app/metrics_config.h"
+#include "app/rules_config.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "gateway/config.h"
@@ -41,6 +42,7 @@ struct Config {
   net::DialOptions egress;
   store::StoreOptions storage;
   MetricsConfig metrics;
+  RulesConfig rules;
   gateway::GatewayConfig gateway;
 };
 

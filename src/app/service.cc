@@ -106,8 +106,9 @@ Status Service::build_gateway(const Config& config) {
 }
 
 Status Service::build_metrics(const Config& config) {
-  ASSIGN_OR_RETURN(samples_, MetricService::open(config, {*authenticator_, *sessions_, *audit_,
-                                                          registry_, budget_, clock_, program_}));
+  ASSIGN_OR_RETURN(samples_,
+                   MetricService::open(config, {*authenticator_, *sessions_, *audit_, registry_,
+                                                budget_, clock_, program_, *records_}));
   return {};
 }
 
@@ -201,7 +202,8 @@ Status Service::apply(const Config& config, const Config& before) {
   for (const std::string& key : changed_keys(before, config)) {
     for (const char* fixed :
          {"server.listen", "server.threads", "storage", "access.sessions", "metrics.retention",
-          "metrics.out_of_order_window", "metrics.exemplars", "metrics.host", "metrics.self"}) {
+          "metrics.out_of_order_window", "rules.concurrency", "metrics.exemplars", "metrics.host",
+          "metrics.self"}) {
       if (key.starts_with(fixed)) {
         return invalid_argument(key + " takes a restart: change it back, or restart");
       }
@@ -240,6 +242,10 @@ std::string Service::url() const {
 
 void Service::keep_house(int64_t second) {
   reloader_->reload_if_changed();
+  if (samples_->rule_files_changed()) {
+    const Status reloaded = reloader_->reload("a rule file changed");
+    (void)reloaded;  // it is in the log, the metric and the console
+  }
   samples_->keep_house();
   // Another process (`gatehouse key create`) may have changed the catalog.
   if (const auto version = catalog_->data_version(); version.ok() && *version != catalog_version_) {

@@ -18,6 +18,8 @@ using QueryFunction = std::function<Result<List>(const std::string& query)>;
 struct PrometheusFunctionOptions {
   QueryFunction query;       // empty: the function "query" is an error
   std::string external_url;  // of externalURL and pathPrefix
+  // Of the function "now": when the rule is evaluated. Empty: "now" is an error.
+  std::function<int64_t()> now_unix_ns;
 };
 std::shared_ptr<const Functions> prometheus_functions(PrometheusFunctionOptions options);
 

@@ -51,6 +51,8 @@ class Object {
                                               std::span<const Value> arguments) const = 0;
   // What "{{ . }}" prints.
   virtual std::string text() const = 0;
+  // As messages name it: "template.Alert".
+  virtual std::string_view type_name() const { return "object"; }
   // What range goes over, and index, len and slice take; null: none of it.
   virtual const List* list() const { return nullptr; }
   virtual const Map* map() const { return nullptr; }
