@@ -530,6 +530,7 @@ class Executor {
     auto result = name == "tmpl" && own != program_.functions->end() ? captured(values)
                                                                      : found->second(values);
     if (!result.ok()) return called(name, result.status(), call, values);
+    place_ = place;
     RETURN_IF_ERROR(charge_made(*result));
     return std::move(*result);
   }
