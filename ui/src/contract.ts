@@ -8,7 +8,9 @@ export type Permission =
   | 'keys.write'
   | 'upstreams.read'
   | 'audit.read'
-  | 'metrics.read';
+  | 'metrics.read'
+  | 'alerts.read'
+  | 'silences.write';
 
 export interface Session {
   user: string;
