@@ -135,9 +135,9 @@ function receiversOf(world) {
 }
 
 function historyOf(world, query) {
-  const fingerprint = query.get('fingerprint');
+  const filter = query.get('filter');
   const entries = live(world)
-    .filter((alert) => !fingerprint || alert.fingerprint === fingerprint)
+    .filter((alert) => !filter || filter.includes(JSON.stringify(alert.labels.alertname)))
     .flatMap((alert) => {
       const entry = (after, kind, more = {}) => ({
         at_ms: Date.parse(alert.startsAt) + after * minute,
@@ -161,9 +161,9 @@ function routesOf(labels) {
   const times = { group_wait_ms: 30_000, group_interval_ms: 300_000, repeat_interval_ms: 14_400_000 };
   const critical = labels.severity === 'critical';
   return [
-    { id: '', matchers: '', receiver: 'team-chat', group_by: ['severity'], ...times, matched: true, chosen: !critical },
-    { id: '0', matchers: '{severity="critical"}', receiver: 'on-call', group_by: ['alertname', 'model'], ...times, matched: critical, chosen: critical },
-    { id: '1', matchers: '{team="archive"}', receiver: 'archive', group_by: ['alertname'], ...times, matched: false, chosen: false },
+    { id: '{}', depth: 0, matchers: '', receiver: 'team-chat', group_by: ['severity'], ...times, matched: true, chosen: !critical },
+    { id: '{}/{severity="critical"}/0', depth: 1, matchers: 'severity="critical"', receiver: 'on-call', group_by: ['alertname', 'model'], ...times, matched: critical, chosen: critical },
+    { id: '{}/{team="archive"}/1', depth: 1, matchers: 'team="archive"', receiver: 'archive', group_by: ['alertname'], ...times, matched: false, chosen: false },
   ];
 }
 

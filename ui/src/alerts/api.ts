@@ -119,6 +119,7 @@ export interface HistoryEntry {
 
 export interface RouteStep {
   id: string;
+  depth: number;
   matchers: string;
   receiver: string;
   group_by: string[];

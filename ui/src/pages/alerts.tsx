@@ -5,7 +5,7 @@ import { Link } from 'wouter-preact';
 import { may } from '../api';
 import { groups as askGroups, history, rules as askRules, useFresh, type Alert, type Group, type HistoryEntry, type RuleAlert, type RuleGroup } from '../alerts/api';
 import { AlertTabs, LabelTags, SilenceForm } from '../alerts/parts';
-import { expressionOf, linkOf, matchersOf, nameOfAlert, ruleOf, severity, summaryOf } from '../alerts/words';
+import { expressionOf, linkOf, matchersOf, matcherText, nameOfAlert, ruleOf, severity, summaryOf } from '../alerts/words';
 import { ago, moment, plural } from '../format';
 import { QueryGraph } from '../metrics/query_graph';
 import { Empty, Failure, Heading, Loading, State } from '../parts/basics';
@@ -20,7 +20,7 @@ const worst = (group: Group) => Math.min(...group.alerts.map((each) => severity(
 function Detail({ alert, rules }: { alert: Alert; rules: RuleGroup[] | null }) {
   const rule = ruleOf(alert, rules);
   const expr = rule?.query ?? expressionOf(alert);
-  const told = useFresh<{ entries: HistoryEntry[] }>(() => history({ fingerprint: alert.fingerprint, limit: '20' }), alert.fingerprint, 15_000);
+  const told = useFresh<{ entries: HistoryEntry[] }>(() => history({ filter: matchersOf(alert.labels).map(matcherText).join(', '), limit: '20' }), alert.fingerprint, 15_000);
   return (
     <div class="alert-detail">
       {expr && (

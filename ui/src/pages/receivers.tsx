@@ -144,8 +144,8 @@ function RouteTester() {
       {steps && (
         <ol class="route" role="status">
           {steps.map((step) => (
-            <li key={step.id} class={step.chosen ? 'chosen' : step.matched ? '' : 'missed'} data-depth={Math.min(6, step.id ? step.id.split('/').length : 0)}>
-              <State word={step.chosen ? 'ok' : 'unknown'}>{step.chosen ? `to ${step.receiver}` : step.matched ? 'passes' : 'does not match'}</State> <code>{step.matchers || '{}'}</code>
+            <li key={step.id} class={step.chosen ? 'chosen' : step.matched ? '' : 'missed'} data-depth={Math.min(4, step.depth)}>
+              <State word={step.chosen ? 'ok' : 'unknown'}>{step.chosen ? `to ${step.receiver}` : step.matched ? 'passes' : 'does not match'}</State> <code>{step.matchers || 'all'}</code>
               {step.chosen && (
                 <p class="reason">
                   grouped by {step.group_by.join(', ') || 'nothing'}, told after {rangeText(step.group_wait_ms / 1000)}, of changes every {rangeText(step.group_interval_ms / 1000)}, again every{' '}
