@@ -52,8 +52,8 @@ void write_history_entry(JsonWriter& json, const alerts::HistoryEntry& entry) {
   json.key("labels").raw(entry.labels_json.empty() ? "{}" : entry.labels_json);
   text_or_null(json, "receiver", entry.receiver);
   text_or_null(json, "integration", entry.integration);
-  text_or_null(json, "by", entry.person.empty() ? std::string_view(entry.by)
-                                                : person_of(entry.person));
+  text_or_null(json, "by",
+               entry.person.empty() ? std::string_view(entry.by) : person_of(entry.person));
   text_or_null(json, "text", entry.text);
   json.end_object();
 }
@@ -275,15 +275,15 @@ Task<Answer> Console::preview_silence(Visit& visit) {
   }
   if (matchers.empty()) co_return invalid_body("at least one matcher is needed");
   const auto look = [&] { return parts_.alerts->would_silence(matchers); };
-  const std::vector<alerts::AlertView> hidden =
-      co_await parts_.pool.run(visit.worker.loop, look);
+  const std::vector<alerts::AlertView> hidden = co_await parts_.pool.run(visit.worker.loop, look);
   const size_t live = parts_.alerts->live_alerts();
   std::string out;
   JsonWriter json(out);
   json.begin_object();
   json.member("live", static_cast<uint64_t>(live));
   json.member("hidden", static_cast<uint64_t>(hidden.size()));
-  json.member("needs_confirmation", alerts::needs_confirmation(hidden.size(), live, parts_.silence_share()));
+  json.member("needs_confirmation",
+              alerts::needs_confirmation(hidden.size(), live, parts_.silence_share()));
   json.key("alerts").begin_array();
   for (size_t i = 0; i < std::min(hidden.size(), kPreviewShown); ++i) {
     json.begin_object();
