@@ -187,7 +187,7 @@ export function startMock({ state = 'full', role = 'admin', port = 0, bodiesKept
   }, 700);
   emit.unref();
 
-  const keyFields = ['name', 'role', 'models', 'limits', 'expires_at_ms'];
+  const keyFields = ['name', 'role', 'models', 'allow_from', 'limits', 'expires_at_ms'];
   async function keyRoute(request, reply, [id, action]) {
     const { method } = request;
     if (method === 'GET') return id ? keyOf(id) : { keys: world.keys };
@@ -199,6 +199,7 @@ export function startMock({ state = 'full', role = 'admin', port = 0, bodiesKept
       const key = makeKey(`k_${randomBytes(4).toString('hex')}`, body.name, Date.now(), {
         role: body.role ?? 'caller',
         models: body.models ?? ['*'],
+        allow_from: body.allow_from ?? [],
         expires_at_ms: body.expires_at_ms ?? null,
       });
       Object.assign(key.limits, body.limits);

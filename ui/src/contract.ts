@@ -183,6 +183,7 @@ export interface Key {
   name: string;
   role: string;
   models: string[];
+  allow_from: string[];
   limits: Limits;
   state: 'active' | 'expired' | 'revoked';
   expires_at_ms: number | null;
