@@ -1,6 +1,7 @@
 #include "alerts/engine.h"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <future>
 
@@ -56,11 +57,12 @@ AlertEngine::State::State(AlertEngineParts a_parts, AlertEngineOptions an_option
 
 AlertEngine::State::~State() = default;
 
-KindMetrics& AlertEngine::State::metrics_of(std::string_view kind) {
-  if (const auto found = kinds.find(kind); found != kinds.end()) return found->second;
+// Asks the registry, whose lock is held by those who read gauges and wait for the engine's: so
+// never under that one.
+void AlertEngine::State::declare_kind(std::string_view kind) {
   const model::Labels labels{{"integration", std::string(kind)}};
   model::Registry& registry = parts.registry;
-  KindMetrics made{
+  const KindMetrics made{
       registry.counter("alertmanager_notifications", "The total number of attempted notifications.",
                        labels),
       registry.counter("alertmanager_notifications_failed",
@@ -71,7 +73,14 @@ KindMetrics& AlertEngine::State::metrics_of(std::string_view kind) {
                        "The total number of failed notification requests.", labels),
       registry.histogram("alertmanager_notification_latency_seconds",
                          "The latency of notifications in seconds.", kLatencyBounds, labels)};
-  return kinds.emplace(std::string(kind), made).first->second;
+  const std::lock_guard lock(mutex);
+  kinds.emplace(std::string(kind), made);
+}
+
+KindMetrics& AlertEngine::State::metrics_of(std::string_view kind) {
+  const auto found = kinds.find(kind);
+  assert(found != kinds.end());  // configure() declares those of its receivers
+  return found->second;
 }
 
 void AlertEngine::State::publish() {
@@ -121,7 +130,7 @@ void AlertEngine::State::publish() {
   for (const IntegrationKind& kind : integration_kinds()) {
     std::string_view name = kind.key;
     if (name.ends_with("_configs")) name.remove_suffix(8);
-    metrics_of(name);
+    declare_kind(name);
   }
 }
 
@@ -268,9 +277,16 @@ Result<std::unique_ptr<AlertEngine>> AlertEngine::open(AlertEngineParts parts,
 }
 
 void AlertEngine::configure(std::shared_ptr<const AlertmanagerConfig> config) {
+  for (const auto& [name, receiver] : config->receivers) {
+    for (const auto& integration : receiver.integrations) {
+      state_->declare_kind(integration->kind());
+    }
+  }
   const std::lock_guard lock(state_->mutex);
-  state_->dispatcher.configure(std::move(config), state_->store, state_->now());
+  const Moment at = state_->now();
+  state_->dispatcher.configure(std::move(config), state_->store, at);
   state_->rebuild_inhibitor();
+  state_->end_hold_if_known(at);
   state_->changed = true;
   state_->wake_if_due();
 }

@@ -83,7 +83,8 @@ struct AlertEngine::State {
   void finish(int64_t flush_ms);
   Task<void> run_rounds();
   void publish();
-  KindMetrics& metrics_of(std::string_view kind);
+  void declare_kind(std::string_view kind);        // not under the mutex
+  KindMetrics& metrics_of(std::string_view kind);  // REQUIRES mutex
 
   // engine_flush.cc
   void flush_due(Moment at);
@@ -115,11 +116,11 @@ struct AlertEngine::State {
 
   // engine_upkeep.cc
   Status restore();
-  Status read_snapshot(std::string_view bytes, model::Position& position);
+  Status read_snapshot(std::string_view bytes, model::Position& position, int64_t& saved_at_ms);
   std::string make_snapshot();  // REQUIRES mutex
   void save();
   void upkeep(Moment at);
-  void end_hold_if_known(Moment at);
+  void end_hold_if_known(Moment at);  // REQUIRES mutex
   void sweep_ended(Moment at, std::vector<Change>& changes);
   void sweep_suppressed(Moment at, std::vector<Change>& changes);
   void warn_of_ends(Moment at, std::vector<Change>& changes);

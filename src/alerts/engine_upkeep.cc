@@ -28,6 +28,8 @@ constexpr int64_t kHoldMsMax = 300'000;
 constexpr int64_t kCollectEveryMs = 30'000;         // Alertmanager's for groups
 constexpr int64_t kSweepEveryMs = 10'000;           // of inhibition, for the history
 constexpr int64_t kSilenceCollectMs = 15 * 60'000;  // Alertmanager's maintenance interval
+// Records are looked for from so long before the snapshot, should the clock have been set back.
+constexpr int64_t kClockStepMs = 3'600'000;
 // Before the end of a silence its maker is reminded, but not of one that is shorter than that.
 constexpr int64_t kWarnBeforeMs = 15 * 60'000;
 
@@ -61,7 +63,7 @@ bool take_hashes(std::string_view& bytes, std::vector<uint64_t>& hashes) {
 }
 
 // Of an alert in a snapshot.
-constexpr uint64_t kTimeout = 1, kExplicitEnd = 2, kVanished = 4, kFiring = 8;
+constexpr uint64_t kTimeout = 1, kExplicitEnd = 2, kVanished = 4, kFiring = 8, kSuppressed = 16;
 
 void put_alert(std::string& out, const StoredAlert& alert) {
   put_text(out, alert.packed);
@@ -69,7 +71,8 @@ void put_alert(std::string& out, const StoredAlert& alert) {
   put_signed(out, alert.ends_at_ms);
   put_signed(out, alert.updated_at_ms);
   put_varint(out, (alert.timeout ? kTimeout : 0U) | (alert.explicit_end ? kExplicitEnd : 0U) |
-                      (alert.vanished ? kVanished : 0U) | (alert.recorded_firing ? kFiring : 0U));
+                      (alert.vanished ? kVanished : 0U) | (alert.recorded_firing ? kFiring : 0U) |
+                      (alert.recorded_suppressed ? kSuppressed : 0U));
 }
 
 bool take_alert(std::string_view& bytes, StoredAlert& alert) {
@@ -86,6 +89,7 @@ bool take_alert(std::string_view& bytes, StoredAlert& alert) {
   alert.explicit_end = (flags & kExplicitEnd) != 0;
   alert.vanished = (flags & kVanished) != 0;
   alert.recorded_firing = (flags & kFiring) != 0;
+  alert.recorded_suppressed = (flags & kSuppressed) != 0;
   alert.restored = true;
   return true;
 }
@@ -97,6 +101,7 @@ std::string AlertEngine::State::make_snapshot() {
   out.reserve(static_cast<size_t>(store.bytes()) / 2);
   put_varint(out, kSnapshotVersion);
   put_varint(out, recorded_through);
+  put_signed(out, now().wall_ms);
   put_varint(out, store.size());
   store.each([&out](const StoredAlert& alert) { put_alert(out, alert); });
   put_varint(out, log.size());
@@ -110,12 +115,16 @@ std::string AlertEngine::State::make_snapshot() {
   return out;
 }
 
-Status AlertEngine::State::read_snapshot(std::string_view bytes, model::Position& position) {
+Status AlertEngine::State::read_snapshot(std::string_view bytes, model::Position& position,
+                                         int64_t& saved_at_ms) {
   const Status damaged = data_loss("the snapshot of alerts is damaged");
   uint64_t version = 0, count = 0;
   if (!take_varint(bytes, version)) return damaged;
   if (version != kSnapshotVersion) return data_loss("the snapshot of alerts has a newer form");
-  if (!take_varint(bytes, position) || !take_varint(bytes, count)) return damaged;
+  if (!take_varint(bytes, position) || !take_signed(bytes, saved_at_ms) ||
+      !take_varint(bytes, count)) {
+    return damaged;
+  }
   for (uint64_t i = 0; i < count; ++i) {
     StoredAlert alert;
     if (!take_alert(bytes, alert)) return damaged;
@@ -139,12 +148,14 @@ Status AlertEngine::State::read_snapshot(std::string_view bytes, model::Position
 Status AlertEngine::State::restore() {
   const Moment at = now();
   model::Position position = 0;
+  int64_t saved_at_ms = 0;
   const auto snapshot = parts.catalog.get_snapshot(kSnapshot);
   if (snapshot.ok()) {
-    if (const Status read = read_snapshot(*snapshot, position); !read.ok()) {
+    if (const Status read = read_snapshot(*snapshot, position, saved_at_ms); !read.ok()) {
       // The Records know all of it but how long each alert stands.
       log_error("alerts are read back from their records", {{"reason", read.message()}});
       position = 0;
+      saved_at_ms = 0;
     }
   } else if (snapshot.status().code() != Code::kNotFound) {
     return snapshot.status().with_context("snapshot of alerts");
@@ -152,6 +163,7 @@ Status AlertEngine::State::restore() {
   recorded_through = position;
   NotificationLogEntry entry;
   const auto take_back = [&](const model::Record& record, model::Position each) {
+    if (each <= position) return;
     recorded_through = std::max(recorded_through, each);
     std::string key;
     if (notification_from(record, key, entry)) {
@@ -179,16 +191,13 @@ Status AlertEngine::State::restore() {
       known->recorded_firing = false;
     }
   };
-  RETURN_IF_ERROR(history.replay(position, at.wall_ms - options.retention_ms, take_back)
-                      .with_context("notification log"));
+  const int64_t since_ms =
+      saved_at_ms != 0 ? saved_at_ms - kClockStepMs : at.wall_ms - options.retention_ms;
+  RETURN_IF_ERROR(history.replay(since_ms, take_back).with_context("notification log"));
   log.collect_garbage(at.wall_ms);
   // Until it is known what fires, nothing ends for want of a word.
-  if (parts.rules_ready && !parts.rules_ready()) {
-    store.hold();
-    hold_until_ms = at.steady_ms + kHoldMsMax;
-  } else {
-    store.end_hold(at.wall_ms, 300'000);
-  }
+  store.hold();
+  hold_until_ms = at.steady_ms + kHoldMsMax;
   if (store.size() > 0) {
     log_info("alerts were read back", {{"alerts", static_cast<int64_t>(store.size())},
                                        {"notified_groups", static_cast<int64_t>(log.size())}});
@@ -248,18 +257,16 @@ void AlertEngine::State::note_suppression(StoredAlert& alert, std::optional<uint
 }
 
 void AlertEngine::State::end_hold_if_known(Moment at) {
-  const std::lock_guard lock(mutex);
-  if (!store.holding()) return;
-  const bool known = parts.rules_ready();
+  if (!store.holding() || dispatcher.config() == nullptr) return;
+  const bool known = !parts.rules_ready || parts.rules_ready();
   if (!known && at.steady_ms < hold_until_ms) return;
   if (!known) {
     log_warning("not every rule group has been evaluated yet; alerts resolve again all the same",
                 {{"waited_seconds", kHoldMsMax / 1000}});
   }
-  const int64_t grace_ms =
-      dispatcher.config() != nullptr ? dispatcher.config()->resolve_timeout_ms : 300'000;
-  store.end_hold(at.wall_ms, grace_ms);
-  if (dispatcher.config() != nullptr) rebuild_inhibitor();
+  // Who sends from elsewhere has as long again to say what still fires.
+  store.end_hold(at.wall_ms, dispatcher.config()->resolve_timeout_ms);
+  rebuild_inhibitor();
 }
 
 void AlertEngine::State::sweep_ended(Moment at, std::vector<Change>& changes) {
@@ -336,7 +343,10 @@ void AlertEngine::State::silence_changed(const Silence& silence, SilenceChange c
 
 void AlertEngine::State::upkeep(Moment at) {
   std::vector<Change> changes;
-  end_hold_if_known(at);
+  {
+    const std::lock_guard lock(mutex);
+    end_hold_if_known(at);
+  }
   sweep_ended(at, changes);
   sweep_suppressed(at, changes);
   if (at.steady_ms >= next_collect_ms) {

@@ -281,18 +281,14 @@ Result<std::vector<HistoryEntry>> History::query(const Matchers& matchers, int64
 }
 
 Status History::replay(
-    model::Position after, int64_t since_ms,
+    int64_t since_ms,
     const std::function<void(const model::Record&, model::Position)>& visit) const {
-  const auto each = [&visit](const model::Labels& labels, const model::Record& record,
-                             model::Position position) {
-    if (labels.get("stream") == "alerts" && record.text("source") == kSource) {
-      visit(record, position);
-    }
-    return true;
-  };
-  if (after != 0) return reader_->read_after(after, each);
-  return reader_->read(stream_selector(), {since_ms * 1'000'000, INT64_MAX},
-                       model::Order::kOldestFirst, each);
+  return reader_->read(
+      stream_selector(), {since_ms * 1'000'000, INT64_MAX}, model::Order::kOldestFirst,
+      [&visit](const model::Labels&, const model::Record& record, model::Position position) {
+        if (record.text("source") == kSource) visit(record, position);
+        return true;
+      });
 }
 
 bool alert_from(const model::Record& record, StoredAlert& stored) {

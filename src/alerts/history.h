@@ -68,8 +68,8 @@ class History {
   Result<std::vector<HistoryEntry>> query(const Matchers& matchers, int64_t begin_ms,
                                           int64_t end_ms, size_t limit,
                                           std::vector<uint64_t> live) const;
-  // What was appended after the position, or (of 0) since a time: for reading state back.
-  Status replay(model::Position after, int64_t since_ms,
+  // What was appended since a time, oldest first: for reading state back.
+  Status replay(int64_t since_ms,
                 const std::function<void(const model::Record&, model::Position)>& visit) const;
 
  private:
