@@ -16,8 +16,8 @@ Status QueryContext::check() const {
 
 Status QueryContext::charge(int64_t bytes) {
   // A small query needs nothing of the share, so that large ones leave it its place.
-  constexpr int64_t kSmallBytes = 2 << 20;
-  const bool small = charged_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= kSmallBytes;
+  const bool small =
+      charged_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= MemoryBudget::kSmallBytes;
   if ((small || !share_ || share_->grow(bytes)) && memory_.grow(bytes)) return {};
   return resource_exhausted(
       "the query needs more memory than is free (memory.limit): ask for fewer series or less time");

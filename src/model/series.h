@@ -58,7 +58,7 @@ class SampleAppender {
   virtual ~SampleAppender() = default;
   // From any thread. When it returns ok what was taken survives the end of the
   // process at any instant. kResourceExhausted: the memory budget or the disk is
-  // full, nothing was taken; try again later.
+  // full; what there was room for may have been taken, and may be sent again: try again later.
   virtual Result<AppendOutcome> append(std::span<SeriesAppend> batch,
                                        const AppendOptions& options) = 0;
   // What a sender says of a metric apart from its series. Any thread; what there is no
@@ -99,7 +99,7 @@ class QueryContext {
     SharedCharge(const SharedCharge&) = delete;
     SharedCharge& operator=(const SharedCharge&) = delete;
     bool grow(int64_t bytes) {
-      if (!budget_.try_charge(bytes)) return false;
+      if (!budget_.try_charge(bytes, bytes_.load(std::memory_order_relaxed))) return false;
       bytes_.fetch_add(bytes, std::memory_order_relaxed);
       return true;
     }

@@ -7,7 +7,8 @@
 // logged leaves nothing behind. Replaying a log applies the same plans.
 //
 // A cardinality burst ends at three quarters of the memory budget: above it, no
-// series is made, while samples of the known ones still come in.
+// series is made, while samples of the known ones still come in, those of the same
+// batch among them.
 #pragma once
 
 #include <algorithm>
