@@ -198,10 +198,9 @@ Result<std::vector<std::string>> MetricStore::label_names(std::span<const model:
   return names;
 }
 
-Result<std::vector<std::string>> MetricStore::label_values(std::string_view name,
-                                                           std::span<const model::Matcher> matchers,
-                                                           model::TimeRangeMs range, size_t limit,
-                                                           model::QueryContext& context) const {
+Result<MetricStore::LabelValues> MetricStore::label_value_views(
+    std::string_view name, std::span<const model::Matcher> matchers, model::TimeRangeMs range,
+    size_t limit, model::QueryContext& context) const {
   const std::shared_ptr<const View> seen = view();
   ASSIGN_OR_RETURN(std::vector<std::string_view> values,
                    head_->label_values(name, matchers, range, context));
@@ -216,12 +215,21 @@ Result<std::vector<std::string>> MetricStore::label_values(std::string_view name
     values.swap(both);
   }
   if (limit != 0 && values.size() > limit) values.resize(limit);
+  return LabelValues{std::move(values), seen};
+}
+
+Result<std::vector<std::string>> MetricStore::label_values(std::string_view name,
+                                                           std::span<const model::Matcher> matchers,
+                                                           model::TimeRangeMs range, size_t limit,
+                                                           model::QueryContext& context) const {
+  ASSIGN_OR_RETURN(const LabelValues found,
+                   label_value_views(name, matchers, range, limit, context));
   int64_t bytes = 0;
-  for (const std::string_view value : values) {
+  for (const std::string_view value : found.values) {
     bytes += static_cast<int64_t>(sizeof(std::string) + value.size());
   }
   RETURN_IF_ERROR(context.charge(bytes));
-  return std::vector<std::string>(values.begin(), values.end());
+  return std::vector<std::string>(found.values.begin(), found.values.end());
 }
 
 std::vector<std::pair<std::string, model::MetricMetadata>> MetricStore::metadata(

@@ -91,6 +91,15 @@ class MetricStore : public model::SampleAppender, public model::SampleReader {
                                                 std::span<const model::Matcher> matchers,
                                                 model::TimeRangeMs range, size_t limit,
                                                 model::QueryContext& context) const override;
+  // The same without a copy of each.
+  struct LabelValues {
+    std::vector<std::string_view> values;  // sorted
+    std::shared_ptr<const void> pin;       // as long as it lives, so do they
+  };
+  Result<LabelValues> label_value_views(std::string_view name,
+                                        std::span<const model::Matcher> matchers,
+                                        model::TimeRangeMs range, size_t limit,
+                                        model::QueryContext& context) const;
   std::vector<std::pair<std::string, model::MetricMetadata>> metadata(std::string_view metric,
                                                                       size_t limit) const override;
   Result<std::vector<SeriesExemplars>> exemplars(std::span<const model::Selector> selectors,
