@@ -299,6 +299,7 @@ void Service::keep_house(int64_t second) {
   }
   samples_->keep_house();
   alerts_->reload_if_changed();
+  if (!tls_prepared_) prepare_tls();
   // Another process (`gatehouse key create`) may have changed the catalog.
   if (const auto version = catalog_->data_version(); version.ok() && *version != catalog_version_) {
     catalog_version_ = *version;
@@ -324,6 +325,15 @@ void Service::keep_house(int64_t second) {
     done = sessions_->sweep();
     if (!done.ok()) log_error("old sessions were not removed", {{"reason", done.message()}});
   }
+}
+
+// What the first connection by TLS would else wait for; once the start is over.
+void Service::prepare_tls() {
+  tls_prepared_ = true;
+  console_pool_.submit([this] {
+    const Status prepared = dialer_->tls()->prepare();
+    if (!prepared.ok()) log_warning("TLS may not work", {{"reason", prepared.message()}});
+  });
 }
 
 // What a command did to the catalog is told by the entry that it left.

@@ -176,6 +176,46 @@ TEST_F(MetricStoreTest, SelectsByAllKindsOfMatchers) {
             (std::vector<std::string>{"api", "db"}));
 }
 
+TEST_F(MetricStoreTest, KnowsValuesThatCameAfterItWasAsked) {
+  const auto values = [&] {
+    model::QueryContext context(budget_, INT64_MAX, INT64_MAX);
+    return *store_->label_values("job", {}, {}, 0, context);
+  };
+  EXPECT_TRUE(values().empty());
+  ASSERT_TRUE(append({{"job", "m"}}, {{kStart, 1, 0}}).ok());
+  EXPECT_EQ(values(), (std::vector<std::string>{"m"}));
+  ASSERT_TRUE(append({{"job", "z"}}, {{kStart, 1, 0}}).ok());
+  ASSERT_TRUE(append({{"job", "a"}}, {{kStart, 1, 0}}).ok());
+  EXPECT_EQ(values(), (std::vector<std::string>{"a", "m", "z"}));
+}
+
+// As many labels as a series may have, and a snapshot once nothing has come for a while.
+TEST_F(MetricStoreTest, WritesTheHeadOutWhenItIsQuiet) {
+  std::vector<model::Labels::Pair> pairs;
+  for (int i = 0; i < 128; ++i) pairs.emplace_back("l" + std::to_string(1000 + i), "v");
+  ASSERT_EQ(append(model::Labels(pairs), {{kStart, 1, 0}, {kStart + 1, 2, 0}})->samples, 2u);
+  const std::string before = read({equal("l1000", "v")});
+  // Enough log to be worth it.
+  std::vector<model::Sample> samples;
+  for (int i = 0; i < 2000; ++i) samples.push_back({kStart + i, 0.1 + i / 3.0, 0});
+  for (int i = 0; store_->stats(0).wal_bytes < (uint64_t{5} << 20); ++i) {
+    ASSERT_TRUE(append({{"series", std::to_string(i)}}, samples).ok());
+  }
+  ASSERT_TRUE(store_->upkeep().ok());
+  EXPECT_EQ(store_->stats(0).snapshots, 0u);
+  clock_.now_ms += 5'000;
+  ASSERT_TRUE(store_->upkeep().ok());
+  EXPECT_EQ(store_->stats(0).snapshots, 1u);
+  clock_.now_ms += 5'000;
+  ASSERT_TRUE(store_->upkeep().ok());
+  EXPECT_EQ(store_->stats(0).snapshots, 1u);
+  const std::string other = read({equal("series", "0")});
+  open_after_kill();
+  EXPECT_EQ(store_->recovery().samples, 0u);
+  EXPECT_EQ(read({equal("l1000", "v")}), before);
+  EXPECT_EQ(read({equal("series", "0")}), other);
+}
+
 TEST_F(MetricStoreTest, KeepsEverythingAcrossAKill) {
   model::NativeHistogram histogram;
   histogram.whole = true;
