@@ -2,13 +2,14 @@
 // order and the notification log are the dispatcher's.
 //
 // Belongs to one Loop. HTTP clients are kept by configuration. Redirects are followed only
-// where the configuration says so, and never to an address that the dialer refuses.
+// where the configuration says so, and never to an address that the dialer refuses, nor from one
+// host to another on a private network.
 #pragma once
 
 #include <memory>
 
-#include "alerts/config.h"
 #include "alerts/integration.h"
+#include "alerts/templates.h"
 #include "base/loop.h"
 #include "base/pool.h"
 #include "base/task.h"
@@ -19,6 +20,7 @@ namespace gatehouse::alerts {
 
 class Sender {
  public:
+  // REQUIRES: when it is destroyed, every send has ended.
   Sender(Loop& loop, Pool& pool, const model::Clock& clock, net::DialOptions dial);
   ~Sender();
   Sender(const Sender&) = delete;

@@ -32,6 +32,7 @@ class Arguments {
   std::vector<std::string> rest_;
 };
 
+int alertmanager_command(std::span<const std::string_view> words);
 int serve_command(std::span<const std::string_view> words);
 int check_command(std::span<const std::string_view> words);
 int check_rules_command(std::span<const std::string_view> words);

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/alerts_config.h"
 #include "app/metrics_config.h"
 #include "app/rules_config.h"
 #include "base/log.h"
@@ -43,6 +44,7 @@ struct Config {
   store::StoreOptions storage;
   MetricsConfig metrics;
   RulesConfig rules;
+  AlertsConfig alerts;
   gateway::GatewayConfig gateway;
 };
 

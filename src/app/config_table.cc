@@ -383,6 +383,32 @@ TypePtr rules() {
   return type;
 }
 
+// ---- alerts ----
+
+TypePtr alerts() {
+  auto type = std::make_shared<ObjectOf<Config>>();
+  type->add(
+          "alertmanager_config", path_text(),
+          [](Config & c) -> auto& { return c.alerts.alertmanager_config; },
+          "An alertmanager.yml, taken as it stands: who is told of which alerts. Read again when "
+          "it changes. Without one alerts are shown in the console and nobody is told.")
+      .add(
+          "external_url", text_type("URL", check_base_url, "https://gatehouse.example.com"),
+          [](Config & c) -> auto& { return c.alerts.external_url; },
+          "Where links in notifications lead; without it server.public_url, or where Gatehouse "
+          "listens.")
+      .add(
+          "retention", duration_type(60'000),
+          [](Config & c) -> auto& { return c.alerts.retention_ms; },
+          "How long silences that ended are kept, and what was told to whom is remembered.")
+      .add(
+          "silence_confirmation", number_type(0, 1),
+          [](Config & c) -> auto& { return c.alerts.silence_share; },
+          "A silence that would hide more than this share of the live alerts asks to be "
+          "confirmed; 1: none does.");
+  return type;
+}
+
 // ---- upstreams ----
 
 std::shared_ptr<ObjectOf<Timeouts>> timeouts() {
@@ -861,6 +887,7 @@ const ObjectType& config_table() {
         .add("storage", storage(), self, "What is kept, where, and for how long.")
         .add("metrics", metrics(), self, "Samples: collected, scraped, pushed, and asked for.")
         .add("rules", rules(), self, "Recording and alerting rules.")
+        .add("alerts", alerts(), self, "Who is told of alerts, and what may be silenced.")
         .add("memory", memory, self, "The process's memory budget.")
         .add("log", log, self, "The program's own log, JSON lines on standard error.")
         .add(

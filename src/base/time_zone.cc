@@ -304,6 +304,9 @@ Result<std::shared_ptr<const Zone>> find_zone(std::string_view name) {
   if (name == "Local") {
     zone = Zone::parse(read_file("/etc/localtime"));  // none: UTC
   } else {
+    if (name.find("..") != std::string_view::npos || name.starts_with('/')) {
+      return invalid_argument("time: invalid location name");
+    }
     if (is_zone_name(name)) zone = Zone::parse(read_file(kDirectory + std::string(name)));
     if (!zone) return invalid_argument("unknown time zone " + std::string(name));
   }

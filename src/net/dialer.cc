@@ -41,6 +41,23 @@ const std::vector<std::string> kClosed = {
     "240.0.0.0/4",         "ff00::/8",        "fd20:ce::254/128",
 };
 
+// Addresses that only machines of one network reach: loopback, RFC 1918, shared (RFC 6598) and
+// unique local ones, with their forms within IPv6.
+const std::vector<std::string> kPrivate = {
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "::1/128",
+    "::/128",
+    "fc00::/7",
+    "64:ff9b::a00:0/104",
+    "64:ff9b::7f00:0/104",
+    "64:ff9b::ac10:0/108",
+    "64:ff9b::c0a8:0/112",
+};
+
 using Addresses = std::vector<IpAddress>;
 
 // Families in turn, each in the resolver's order, which RFC 6724 gave.
@@ -151,7 +168,7 @@ struct Dialer::State : std::enable_shared_from_this<Dialer::State> {
 
   Pool& pool;
   mutable std::mutex mutex;  // of all below
-  std::vector<Cidr> allow, deny, closed;
+  std::vector<Cidr> allow, deny, closed, inner;
   int64_t cache_ms = 0;
   std::shared_ptr<TlsClientContext> tls;
   std::unordered_map<std::string, Known> known;
@@ -214,7 +231,9 @@ Result<Addresses> Dialer::State::permitted(const std::string& host, const Addres
   std::string refused;
   for (const IpAddress& each : addresses) {
     const bool is_closed = any_contains(closed, each);
-    const bool listed = allow.empty() || any_contains(allow, each);
+    const bool named = any_contains(allow, each);
+    const bool outside = reach != Reach::kPublic || !any_contains(inner, each);
+    const bool listed = named || (allow.empty() && outside);
     const bool open = is_closed ? reach == Reach::kLinkLocal : listed;
     if (open && !any_contains(deny, each)) {
       left.push_back(each);
@@ -231,6 +250,7 @@ Result<Addresses> Dialer::State::permitted(const std::string& host, const Addres
 Dialer::Dialer(Pool& pool, DialOptions options, std::shared_ptr<TlsClientContext> tls)
     : state_(std::make_shared<State>(pool)) {
   state_->closed = *parse_cidrs(kClosed);
+  state_->inner = *parse_cidrs(kPrivate);
   update(std::move(options), std::move(tls));
 }
 Dialer::~Dialer() = default;

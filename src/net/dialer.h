@@ -22,8 +22,9 @@ namespace gatehouse::net {
 class TlsClientContext;  // net/tls.h
 
 // What a dial may reach besides. The identity client alone sets
-// link_local: 169.254.169.254 is where managed identities live.
-enum class Reach { kUsual, kLinkLocal };
+// link_local: 169.254.169.254 is where managed identities live. Public: where an answer from
+// outside leads (a redirect), so that nobody is led into the network behind Gatehouse.
+enum class Reach { kUsual, kLinkLocal, kPublic };
 
 // Shared by all Loops: holds the resolver's cache and the lists.
 class Dialer {

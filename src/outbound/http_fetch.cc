@@ -3,10 +3,7 @@
 // oauth2 package does it and Prometheus with it.
 #include "outbound/http_fetch.h"
 
-#include <openssl/ssl.h>
-
 #include <algorithm>
-#include <mutex>
 #include <optional>
 
 #include "base/bytes.h"
@@ -15,6 +12,7 @@
 #include "net/dialer.h"
 #include "net/tls.h"
 #include "net/url.h"
+#include "outbound/tls_context.h"
 #include "wire/json.h"
 
 namespace gatehouse::outbound {
@@ -28,40 +26,6 @@ constexpr size_t kTokenBytesMax = 256 << 10;
 constexpr int64_t kTokenMarginMs = 10'000;
 // Where the server does not say how long a token holds.
 constexpr int64_t kTokenLifeMs = 300'000;
-
-int tls_version(const std::string& name) {
-  if (name == "TLS10") return TLS1_VERSION;
-  if (name == "TLS11") return TLS1_1_VERSION;
-  if (name == "TLS12") return TLS1_2_VERSION;
-  return name == "TLS13" ? TLS1_3_VERSION : 0;
-}
-
-// One for all jobs that say nothing of TLS: the system's authorities take a megabyte.
-Result<std::shared_ptr<net::TlsClientContext>> usual_tls_context() {
-  static std::mutex mutex;
-  static std::weak_ptr<net::TlsClientContext> shared;
-  const std::lock_guard lock(mutex);
-  if (auto known = shared.lock()) return known;
-  ASSIGN_OR_RETURN(auto loaded, net::TlsClientContext::load());
-  shared = loaded;
-  return loaded;
-}
-
-Result<std::shared_ptr<net::TlsClientContext>> tls_context(const TlsConfig& config) {
-  if (config == TlsConfig()) return usual_tls_context();
-  net::TlsClientOptions options;
-  options.ca_file = config.ca_file;
-  options.ca_pem = config.ca;
-  options.certificate_file = config.cert_file;
-  options.certificate_pem = config.cert;
-  options.key_file = config.key_file;
-  options.key_pem = config.key;
-  options.server_name = config.server_name;
-  options.version_min = tls_version(config.min_version);
-  options.version_max = tls_version(config.max_version);
-  options.verify = !config.insecure_skip_verify;
-  return net::TlsClientContext::load(options);
-}
 
 bool redirects(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -95,7 +59,13 @@ struct HttpFetch::State {
     std::string location;
   };
 
-  Task<Result<Step>> send(net::Client& through, const net::Url& url, const FetchAsk& ask,
+  struct Target {
+    net::Url url;
+    std::string method;
+    bool with_body = true;
+    net::Reach reach = net::Reach::kUsual;
+  };
+  Task<Result<Step>> send(net::Client& through, const Target& to, const FetchAsk& ask,
                           const Headers& headers);
   Task<Status> receive(net::ClientCall& call, const FetchAsk& ask, FetchReply& reply);
   Task<Result<Headers>> credentials(const FetchAsk& ask);
@@ -193,8 +163,10 @@ Task<Result<FetchReply>> HttpFetch::State::ask_token(const FetchAsk& ask, const 
   inner.body_bytes_max = kTokenBytesMax;
   inner.deadline_ms = ask.deadline_ms;
   inner.cancel = ask.cancel;
-  CO_ASSIGN_OR_RETURN(const net::Url url, net::parse_url(oauth.token_url));
-  Result<Step> step = co_await send(*token_client, url, inner, headers);
+  Target to;
+  to.method = inner.method;
+  CO_ASSIGN_OR_RETURN(to.url, net::parse_url(oauth.token_url));
+  Result<Step> step = co_await send(*token_client, to, inner, headers);
   if (!step.ok()) co_return step.status().with_context("oauth2 token");
   co_return std::move(step->reply);
 }
@@ -236,6 +208,10 @@ Task<Status> HttpFetch::State::receive(net::ClientCall& call, const FetchAsk& as
       continue;
     }
     if (reply.body.size() + piece->size() > ask.body_bytes_max) {
+      if (ask.cut_body) {
+        reply.body.append(piece->substr(0, ask.body_bytes_max - reply.body.size()));
+        co_return Status();
+      }
       co_return resource_exhausted("the body is longer than " + std::to_string(ask.body_bytes_max) +
                                    " bytes");
     }
@@ -246,11 +222,12 @@ Task<Status> HttpFetch::State::receive(net::ClientCall& call, const FetchAsk& as
   }
 }
 
-Task<Result<HttpFetch::State::Step>> HttpFetch::State::send(net::Client& through,
-                                                            const net::Url& url,
+Task<Result<HttpFetch::State::Step>> HttpFetch::State::send(net::Client& through, const Target& to,
                                                             const FetchAsk& ask,
                                                             const Headers& headers) {
+  const net::Url& url = to.url;
   net::Origin origin;
+  origin.reach = to.reach;
   origin.tls = url.https;
   origin.host = url.host;
   origin.port = url.port;
@@ -261,10 +238,10 @@ Task<Result<HttpFetch::State::Step>> HttpFetch::State::send(net::Client& through
   net::ClientCall call(through);
   net::ClientRequest request;
   request.origin = &origin;
-  request.method = ask.method;
+  request.method = to.method;
   request.target = target;
   request.headers = list;
-  request.body = ask.body;
+  if (to.with_body) request.body = ask.body;
   request.connect_deadline_ms = ask.deadline_ms;
   request.write_deadline_ms = ask.deadline_ms;
   request.cancel = ask.cancel;
@@ -276,6 +253,7 @@ Task<Result<HttpFetch::State::Step>> HttpFetch::State::send(net::Client& through
   step.reply.status = (*head)->status;
   step.reply.content_type = (*head)->headers.get("content-type");
   step.reply.content_encoding = (*head)->headers.get("content-encoding");
+  step.reply.retry_after = (*head)->headers.get("retry-after");
   step.location = (*head)->headers.get("location");
   const Status received = co_await receive(call, ask, step.reply);
   if (!received.ok()) co_return received;
@@ -286,18 +264,34 @@ Task<Result<FetchReply>> HttpFetch::fetch(const FetchAsk& ask) {
   State& state = *state_;
   Result<State::Headers> secrets = co_await state.credentials(ask);
   if (!secrets.ok()) co_return secrets.status();
-  CO_ASSIGN_OR_RETURN(net::Url url, net::parse_url(ask.url));
-  const std::string first_host = url.host;
+  State::Target to;
+  to.method = ask.method;
+  CO_ASSIGN_OR_RETURN(to.url, net::parse_url(ask.url));
+  const std::string first_host = to.url.host;
   for (int i = 0; i <= kRedirectsMax; ++i) {
-    State::Headers headers = ask.headers;
+    State::Headers headers;
+    for (const auto& header : ask.headers) {
+      const bool of_body = equal_ignoring_case(header.first, "content-type");
+      const bool secret = equal_ignoring_case(header.first, "authorization");
+      if (of_body && !to.with_body) continue;
+      if (secret && to.url.host != first_host) continue;
+      headers.push_back(header);
+    }
     // A secret is for the host that it was configured for.
-    if (url.host == first_host) headers.insert(headers.end(), secrets->begin(), secrets->end());
-    Result<State::Step> step = co_await state.send(state.client, url, ask, headers);
+    if (to.url.host == first_host) headers.insert(headers.end(), secrets->begin(), secrets->end());
+    Result<State::Step> step = co_await state.send(state.client, to, ask, headers);
     if (!step.ok()) co_return step.status();
-    const bool follow = state.config.follow_redirects && redirects(step->reply.status) &&
-                        !step->location.empty() && ask.method == "GET";
+    const int status = step->reply.status;
+    const bool follow =
+        state.config.follow_redirects && redirects(status) && !step->location.empty();
     if (!follow) co_return std::move(step->reply);
-    CO_ASSIGN_OR_RETURN(url, net::parse_url(resolve(url, step->location)));
+    CO_ASSIGN_OR_RETURN(to.url, net::parse_url(resolve(to.url, step->location)));
+    if (status < 307 && to.method != "GET" && to.method != "HEAD") {
+      to.method = "GET";
+      to.with_body = false;
+    }
+    const bool elsewhere = ask.redirects_stay_public && to.url.host != first_host;
+    to.reach = elsewhere ? net::Reach::kPublic : net::Reach::kUsual;
   }
   co_return unavailable("stopped after 10 redirects");
 }

@@ -36,11 +36,16 @@ struct FetchAsk {
   // Given: pieces of a reply of status 200 go here as they come, not into the body. An
   // error ends the reading and is what fetch gives.
   std::function<Status(std::string_view)> on_piece;
+  // A redirect to another host leads to public addresses alone, unless the outbound address
+  // lists name the private one: what a receiver answers must not open the network it is not in.
+  bool redirects_stay_public = false;
+  // A longer reply is cut there instead of being an error.
+  bool cut_body = false;
 };
 
 struct FetchReply {
   int status = 0;
-  std::string content_type, content_encoding;
+  std::string content_type, content_encoding, retry_after;
   std::string body;  // as sent, still compressed
 };
 
@@ -54,7 +59,8 @@ class HttpFetch {
   HttpFetch(const HttpFetch&) = delete;
   HttpFetch& operator=(const HttpFetch&) = delete;
 
-  // Follows redirects where the configuration says so. `ask` lives until the end.
+  // Follows redirects where the configuration says so; after 301, 302 and 303 a POST becomes a
+  // GET without its body, as in Go and browsers. `ask` lives until the end.
   Task<Result<FetchReply>> fetch(const FetchAsk& ask);
 
   const HttpClientConfig& config() const;

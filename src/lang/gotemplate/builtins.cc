@@ -123,13 +123,16 @@ int64_t whole_of(const Value& value) {
   return duration ? duration->ns : *value.as<int64_t>();
 }
 
-Status incompatible() { return invalid_argument("incompatible types for comparison"); }
+Status incompatible(const Value& a, const Value& b) {
+  return invalid_argument("incompatible types for comparison: " + std::string(a.type_name()) +
+                          " and " + std::string(b.type_name()));
+}
 
 Result<bool> equal(const Value& a, const Value& b) {
   const Basic kind = basic_of(a);
   const Basic other = basic_of(b);
   if (kind == Basic::kNil || other == Basic::kNil) return kind == other;
-  if (kind != other) return incompatible();
+  if (kind != other) return incompatible(a, b);
   switch (kind) {
     case Basic::kBool: return *a.as<bool>() == *b.as<bool>();
     case Basic::kInt: return whole_of(a) == whole_of(b);
@@ -139,7 +142,7 @@ Result<bool> equal(const Value& a, const Value& b) {
   }
   if (const auto* time = a.as<Time>()) {
     const auto* same = b.as<Time>();
-    if (!same) return incompatible();
+    if (!same) return incompatible(a, b);
     return time->unix_ns == same->unix_ns && time->zone == same->zone;
   }
   const auto* object = a.as<std::shared_ptr<const Object>>();
@@ -147,7 +150,8 @@ Result<bool> equal(const Value& a, const Value& b) {
   if (object && other_object && !(*object)->list() && !(*object)->map()) {
     return *object == *other_object;
   }
-  return invalid_argument("non-comparable type " + a.text() + ": " + std::string(a.type_name()));
+  ASSIGN_OR_RETURN(const std::string text, sprintf("%s", {&a, 1}));
+  return invalid_argument("non-comparable type " + text + ": " + std::string(a.type_name()));
 }
 
 Result<Value> eq(Arguments arguments) {
@@ -174,7 +178,7 @@ Result<std::partial_ordering> order(std::string_view name, Arguments arguments) 
   if (unordered(kind) || unordered(other)) {
     return invalid_argument("invalid type for comparison");
   }
-  if (kind != other) return incompatible();
+  if (kind != other) return incompatible(arguments[0], arguments[1]);
   if (kind == Basic::kInt) {
     return std::partial_ordering(whole_of(arguments[0]) <=> whole_of(arguments[1]));
   }

@@ -90,9 +90,8 @@ class Executor {
     return invalid_argument("template: " + location(*tree_, place_.position) + ": executing " +
                             quote(tree_->name) + " at <" + context + ">: " + message);
   }
-  Status exceeded(Code code, const std::string& what) const {
-    return {code, "template: " + location(*tree_, place_.position) + ": executing " +
-                      quote(tree_->name) + ": " + what};
+  Status exceeded(Code code, std::string what) const {
+    return {code, failure(std::move(what)).message()};
   }
   void at(const Expr& expr) { place_ = {expr.position, &expr, nullptr}; }
   void at(const Statement& statement) { place_ = {statement.position, nullptr, &statement}; }
@@ -337,7 +336,7 @@ class Executor {
       case Expr::Kind::kField: return field(first, call);
       case Expr::Kind::kVariable: return variable_field(first, call);
       case Expr::Kind::kChain: return chain(first, call);
-      case Expr::Kind::kIdentifier: return function(first, call);
+      case Expr::Kind::kIdentifier: return function(first, call, expr);
       case Expr::Kind::kPipe:
         RETURN_IF_ERROR(check_no_arguments(first, call));
         return pipeline(dot, first);
@@ -372,7 +371,7 @@ class Executor {
       case Expr::Kind::kField: return field(expr, call);
       case Expr::Kind::kVariable: return variable_field(expr, call);
       case Expr::Kind::kChain: return chain(expr, call);
-      case Expr::Kind::kIdentifier: return function(expr, call);
+      case Expr::Kind::kIdentifier: return function(expr, call, expr);
       case Expr::Kind::kPipe: return pipeline(dot, expr);
       case Expr::Kind::kCommand: break;
     }
@@ -400,7 +399,6 @@ class Executor {
       return failure("indirection through explicit nil in " + to_text(expr));
     }
     ASSIGN_OR_RETURN(const Value value, argument(call.dot, first));
-    at(expr);
     return fields(value, expr, 0, call);
   }
 
@@ -456,7 +454,7 @@ class Executor {
       if (time) found = time_member(*time, name, values);
       if (duration) found = duration_member(*duration, name, values);
       if (found) {
-        if (!found->ok()) return called(name, found->status());
+        if (!found->ok()) return called(name, found->status(), call, values);
         RETURN_IF_ERROR(charge_made(**found));
         return std::move(*found);
       }
@@ -480,15 +478,44 @@ class Executor {
   }
 
   // An error of what was called, but for errors of the call and of the bounds.
-  Status called(const std::string& name, const Status& status) {
-    if (is_call_error(status)) return failure(status.message());
-    Status failed = failure("error calling " + name + ": " + status.message());
+  Status called(const std::string& name, const Status& status, const Call& call,
+                const std::vector<Value>& values) {
+    if (is_call_error(status)) return misfit(status.message(), call, values);
+    constexpr std::string_view kNoFunction = "non-function of type";
+    if (status.message().starts_with(kNoFunction) && call.words && call.words->size() > 1) {
+      return failure("error calling call: non-function " + to_text(*(*call.words)[1]) +
+                     status.message().substr(kNoFunction.size() - 8));
+    }
     const bool bound =
         status.code() == Code::kResourceExhausted || status.code() == Code::kDeadlineExceeded;
-    return bound ? Status(status.code(), failed.message()) : failed;
+    return exceeded(bound ? status.code() : Code::kInvalidArgument,
+                    "error calling " + name + ": " + status.message());
   }
 
-  Result<Value> function(const Expr& expr, const Call& call) {
+  // "wrong type for value; expected string; got int" is said of the argument, which is the
+  // first of that type.
+  Status misfit(const std::string& message, const Call& call, const std::vector<Value>& values) {
+    constexpr std::string_view kGot = "; got ";
+    if (message.starts_with("wrong number") && call.words) at(*(*call.words)[0]);
+    const size_t got = message.rfind(kGot);
+    const bool missing = message.starts_with("invalid value");
+    if (!call.words || (got == std::string::npos && !missing)) return failure(message);
+    for (size_t i = 0; i + 1 < call.words->size() && i < values.size(); ++i) {
+      if (missing ? !values[i].nil()
+                  : values[i].type_name() != std::string_view(message).substr(got + kGot.size())) {
+        continue;
+      }
+      const Expr& word = *(*call.words)[i + 1];
+      at(word);
+      if (missing || word.kind != Expr::Kind::kConstant) return failure(message);
+      const size_t expected = message.find("expected ");
+      return failure(message.substr(expected, got - expected) + "; found " + word.source);
+    }
+    return failure(message);
+  }
+
+  // `whole`: the command that the function leads, or the function alone.
+  Result<Value> function(const Expr& expr, const Call& call, const Expr& whole) {
     at(expr);
     const std::string& name = expr.names[0];
     const auto own = program_.functions->find(name);
@@ -496,13 +523,14 @@ class Executor {
       return logic(expr, call);
     }
     ASSIGN_OR_RETURN(const std::vector<Value> values, arguments(call));
-    at(expr);
     const auto& table = own == program_.functions->end() ? builtins() : *program_.functions;
     const auto found = own == program_.functions->end() ? table.find(name) : own;
     if (found == table.end()) return failure(quote(name) + " is not a defined function");
+    const Place place = std::exchange(place_, {whole.position, &whole, nullptr});
     auto result = name == "tmpl" && own != program_.functions->end() ? captured(values)
                                                                      : found->second(values);
-    if (!result.ok()) return called(name, result.status());
+    if (!result.ok()) return called(name, result.status(), call, values);
+    place_ = place;
     RETURN_IF_ERROR(charge_made(*result));
     return std::move(*result);
   }

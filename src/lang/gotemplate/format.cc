@@ -20,6 +20,7 @@ constexpr int kDepthMax = 250;        // of lists within lists
 
 struct Flags {
   bool plus = false, minus = false, sharp = false, space = false, zero = false;
+  bool syntax = false;  // %#v: as Go's source writes a value
   std::optional<int> width, precision;
 };
 
@@ -58,17 +59,18 @@ bool can_backquote(std::string_view text) {
 
 // A float of which "%#" keeps the point and the zeros.
 std::string with_point(std::string number, char verb, int precision) {
-  const size_t mark = std::min(number.find_first_of("eEpP"), number.size());
+  const size_t mark =
+      std::min(number.find_first_of(verb == 'x' || verb == 'X' ? "pP" : "eE"), number.size());
   std::string tail = number.substr(mark);
   number.resize(mark);
   int digits = 0;
   bool counts = false;
   for (const char c : number) {
-    if (c >= '1' && c <= '9') counts = true;
-    if (c >= '0' && c <= '9' && counts) ++digits;
+    if (c != '0' && c != '.' && c != '-' && c != '+') counts = true;
+    if (c != '.' && counts) ++digits;
   }
   if (number.find('.') == std::string::npos) number += '.';
-  if (verb == 'g' || verb == 'G' || verb == 'v') {
+  if (verb == 'g' || verb == 'G' || verb == 'v' || verb == 'x') {
     const int wanted = precision < 0 ? 6 : precision;
     if (!counts) digits = 1;
     if (digits < wanted) number.append(static_cast<size_t>(wanted - digits), '0');
@@ -125,12 +127,12 @@ class Printer {
     if (verb == 'T') return pad(value.type_name(), text_flags(flags));
     if (value.nil()) {
       if (verb == 'v') return pad("<nil>", text_flags(flags));
-      return bad_verb(value, verb);
+      return bad_verb(value, verb, flags);
     }
     print(value, verb, flags, 0);
   }
 
-  void bad_verb(const Value& value, char32_t verb) {
+  void bad_verb(const Value& value, char32_t verb, const Flags& flags) {
     write("%!");
     std::string name;
     append_rune(verb, name);
@@ -139,8 +141,11 @@ class Printer {
     if (!value.nil()) {
       write(value.type_name());
       write("=");
+      const auto* duration = value.as<Duration>();
+      argument(duration ? Value(duration->ns) : value, 'v', flags);
+    } else {
+      write("<nil>");
     }
-    argument(value, 'v', {});
     write(")");
   }
 
@@ -156,9 +161,9 @@ class Printer {
       exceeded = true;
       return;
     }
-    if (value.nil()) return pad("<nil>", flags);
+    if (value.nil()) return write(flags.syntax ? "interface {}(nil)" : "<nil>");
     if (const auto* truth = value.as<bool>()) {
-      if (verb != 't' && verb != 'v') return bad_verb(value, verb);
+      if (verb != 't' && verb != 'v') return bad_verb(value, verb, flags);
       return pad(*truth ? "true" : "false", flags);
     }
     if (const auto* whole = value.as<int64_t>()) return integer(value, *whole, verb, flags);
@@ -175,7 +180,7 @@ class Printer {
       return print_map(value, **map, verb, flags, depth);
     }
     if (is_text_verb(verb)) return string(value, value.text(), verb, flags);
-    bad_verb(value, verb);
+    bad_verb(value, verb, flags);
   }
 
   static bool is_text_verb(char32_t verb) {
@@ -184,7 +189,7 @@ class Printer {
 
   void print_list(const Value& value, const List& list, char32_t verb, const Flags& flags,
                   int depth) {
-    const bool syntax = verb == 'v' && flags.sharp;
+    const bool syntax = verb == 'v' && flags.syntax;
     if (syntax) write(value.type_name());
     write(syntax ? "{" : "[");
     for (size_t i = 0; i < list.size() && !exceeded; ++i) {
@@ -195,7 +200,7 @@ class Printer {
   }
 
   void print_map(const Value& value, const Map& map, char32_t verb, const Flags& flags, int depth) {
-    const bool syntax = verb == 'v' && flags.sharp;
+    const bool syntax = verb == 'v' && flags.syntax;
     write(syntax ? value.type_name() : "map");
     write(syntax ? "{" : "[");
     bool first = true;
@@ -213,7 +218,7 @@ class Printer {
   void string(const Value& value, std::string_view text, char32_t verb, const Flags& flags) {
     switch (verb) {
       case 'v':
-        if (flags.sharp) return pad(quote(text), flags);
+        if (flags.syntax) return pad(quote(text), flags);
         [[fallthrough]];
       case 's': return pad(flags.precision ? first_runes(text, *flags.precision) : text, flags);
       case 'x':
@@ -223,7 +228,7 @@ class Printer {
         if (flags.sharp && can_backquote(text)) return pad("`" + std::string(text) + "`", flags);
         return pad(quote(text, flags.plus), flags);
       }
-      default: return bad_verb(value, verb);
+      default: return bad_verb(value, verb, flags);
     }
   }
 
@@ -243,11 +248,15 @@ class Printer {
       }
       case 'q': return pad(quote_rune(rune_of(number), flags.plus), flags);
       case 'U': {
-        Flags inner;
-        inner.precision = std::max(flags.precision.value_or(4), 4);
-        Printer nested;
-        nested.digits(number, 16, 'X', inner);
-        std::string text = "U+" + nested.out;
+        char buffer[16];
+        const auto end =
+            std::to_chars(buffer, buffer + sizeof(buffer), static_cast<uint64_t>(number), 16);
+        std::string code(buffer, end.ptr);
+        std::transform(code.begin(), code.end(), code.begin(),
+                       [](char c) { return c >= 'a' ? static_cast<char>(c - 32) : c; });
+        const auto wanted = static_cast<size_t>(std::max(flags.precision.value_or(4), 4));
+        if (code.size() < wanted) code.insert(0, wanted - code.size(), '0');
+        std::string text = "U+" + code;
         if (flags.sharp && number >= 0 && number <= 0x10FFFF &&
             printable(static_cast<char32_t>(number))) {
           text += " '";
@@ -256,7 +265,7 @@ class Printer {
         }
         return pad(text, text_flags(flags));
       }
-      default: return bad_verb(value, verb);
+      default: return bad_verb(value, verb, flags);
     }
   }
 
@@ -285,7 +294,7 @@ class Printer {
                      [](char c) { return c >= 'a' ? static_cast<char>(c - 32) : c; });
     }
     if (text.size() < wanted) text.insert(0, wanted - text.size(), '0');
-    if (flags.sharp && verb != 'v') {
+    if (flags.sharp) {
       if (base == 2) text.insert(0, "0b");
       if (base == 8 && text[0] != '0') text.insert(0, "0");
       if (base == 16) text.insert(0, verb == 'X' ? "0X" : "0x");
@@ -293,7 +302,7 @@ class Printer {
     if (verb == 'O') text.insert(0, "0o");
     if (negative) {
       text.insert(0, "-");
-    } else if (flags.plus && !(verb == 'v')) {
+    } else if (flags.plus) {
       text.insert(0, "+");
     } else if (flags.space) {
       text.insert(0, " ");
@@ -329,18 +338,19 @@ class Printer {
         const double mantissa = std::frexp(number, &exponent);
         const auto whole = static_cast<int64_t>(std::ldexp(mantissa, 53));
         exponent = number == 0 ? -1074 : exponent - 53;
-        text = std::to_string(whole) + "p" + (exponent < 0 ? "" : "+") + std::to_string(exponent);
+        text = (std::signbit(number) && whole == 0 ? "-" : "") + std::to_string(whole) + "p" +
+               (exponent < 0 ? "" : "+") + std::to_string(exponent);
         break;
       }
-      default: return bad_verb(value, verb);
+      default: return bad_verb(value, verb, flags);
     }
-    if (flags.sharp && verb != 'b' && verb != 'v' && std::isfinite(number)) {
+    if (flags.sharp && verb != 'b' && std::isfinite(number)) {
       text = with_point(text, static_cast<char>(verb), precision);
     }
-    print_signed(text, number, verb, flags);
+    print_signed(std::move(text), number, flags);
   }
 
-  void print_signed(std::string& text, double number, char32_t verb, const Flags& flags) {
+  void print_signed(std::string text, double number, const Flags& flags) {
     char sign = '+';
     if (text[0] == '-' || text[0] == '+') {
       sign = text[0];
@@ -349,10 +359,8 @@ class Printer {
     Flags padding = flags;
     if (!std::isfinite(number)) padding.zero = false;
     if (flags.space && sign == '+' && !flags.plus) sign = ' ';
-    const bool plus = flags.plus && verb != 'v';
-    if (!plus && sign == '+') {
-      if (std::isinf(number) && verb == 'v') text.insert(0, "+");
-      if (std::isinf(number) && verb != 'v') text.insert(0, "+");
+    if (!flags.plus && sign == '+') {
+      if (std::isinf(number)) text.insert(0, "+");
       return pad(text, padding);
     }
     const size_t width = flags.width ? static_cast<size_t>(*flags.width) : 0;
@@ -402,6 +410,10 @@ class Format {
     if (rune.code == '%') return printer_.write("%");
     if (!good_index_) return printer_.write("%!" + name + "(BADINDEX)");
     if (next_ >= arguments_.size()) return printer_.write("%!" + name + "(MISSING)");
+    if (rune.code == 'v') {
+      flags.syntax = std::exchange(flags.sharp, false);
+      flags.plus = false;
+    }
     printer_.argument(arguments_[next_++], rune.code, flags);
   }
 

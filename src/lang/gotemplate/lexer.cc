@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/text.h"
 #include "lang/gotemplate/quote.h"
 
 namespace gatehouse::gotemplate {
@@ -221,39 +222,44 @@ class Lexer {
 
   void lex_number() {
     const size_t from = at_;
+    bool good = scan_number();
+    // "1+2i" is a number of Go's, but of no use here.
+    if (good && (peek() == '+' || peek() == '-')) {
+      (void)scan_number();
+      good = false;
+    }
+    if (!good) return fail("bad number syntax: " + quote(source_.substr(from, at_ - from)), from);
+    emit(TokenKind::kNumber, from);
+  }
+
+  bool scan_number() {
+    constexpr std::string_view kDecimal = "0123456789_";
     if (peek() == '+' || peek() == '-') ++at_;
-    std::string_view digits = "0123456789_";
-    bool hexadecimal = false;
+    std::string_view digits = kDecimal;
     if (peek() == '0') {
       ++at_;
-      const char base = peek();
-      if (base == 'x' || base == 'X') {
-        digits = "0123456789abcdefABCDEF_";
-        hexadecimal = true;
-      } else if (base == 'o' || base == 'O') {
-        digits = "01234567_";
-      } else if (base == 'b' || base == 'B') {
-        digits = "01_";
-      }
-      if (digits.size() != 11) ++at_;
+      const char base = ascii_lower(peek());
+      if (base == 'x') digits = "0123456789abcdefABCDEF_";
+      if (base == 'o') digits = "01234567_";
+      if (base == 'b') digits = "01_";
+      if (digits != kDecimal) ++at_;
     }
     take_run(digits);
     if (peek() == '.') {
       ++at_;
       take_run(digits);
     }
-    const std::string_view exponent = hexadecimal ? "pP" : "eE";
-    if ((hexadecimal || digits.size() == 11) && !end() &&
-        exponent.find(peek()) != std::string_view::npos) {
+    const std::string_view exponent = digits.size() > kDecimal.size() ? "pP"
+                                      : digits == kDecimal            ? "eE"
+                                                                      : "";
+    if (!end() && exponent.find(peek()) != std::string_view::npos) {
       ++at_;
       if (peek() == '+' || peek() == '-') ++at_;
-      take_run("0123456789_");
+      take_run(kDecimal);
     }
-    if (!end() && is_word(peek())) {
-      ++at_;
-      return fail("bad number syntax: " + quote(source_.substr(from, at_ - from)), from);
-    }
-    emit(TokenKind::kNumber, from);
+    if (end() || !is_word(peek())) return true;
+    ++at_;
+    return false;
   }
 
   std::string_view source_;
@@ -271,6 +277,7 @@ std::string describe(const Token& token) {
   switch (token.kind) {
     case TokenKind::kEnd: return "EOF";
     case TokenKind::kError: return token.error;
+    case TokenKind::kDot:
     case TokenKind::kKeyword: return "<" + std::string(token.text) + ">";
     default: break;
   }

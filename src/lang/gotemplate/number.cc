@@ -65,7 +65,7 @@ std::string general(double value, int precision) {
 }
 
 Result<Value> bad_number(std::string_view source) {
-  return invalid_argument("bad number syntax: " + quote(source));
+  return invalid_argument("illegal number syntax: " + quote(source));
 }
 
 }  // namespace
@@ -120,6 +120,8 @@ std::optional<double> parse_float(std::string_view text) {
 Result<Value> parse_constant(std::string_view source) {
   if (source.starts_with('\'')) {
     const auto text = unquote(source);
+    if (!text && (source.size() <= 2 || source[1] == '\\'))
+      return invalid_argument("invalid syntax");
     if (!text) return invalid_argument("malformed character constant: " + std::string(source));
     return Value(static_cast<int64_t>(first_rune(*text).code));
   }

@@ -196,9 +196,9 @@ class Parser {
     } else if (word.text == "range") {
       status = control(K::kRange, word, body);
     } else if (word.text == "template") {
-      status = template_call(word, body);
+      status = template_call(body);
     } else if (word.text == "block") {
-      status = block(word, body);
+      status = block(body);
     } else if (word.text == "break" || word.text == "continue") {
       status = leave_loop(word, body);
     } else {
@@ -220,10 +220,10 @@ class Parser {
     return {};
   }
 
-  Status template_call(const Token& word, Body& body) {
+  Status template_call(Body& body) {
     Statement call;
     call.kind = Statement::Kind::kTemplate;
-    call.position = word.position;
+    call.position = peek_non_space().position;
     ASSIGN_OR_RETURN(call.text, template_name("template clause"));
     if (peek_non_space().kind == Kind::kRightDelimiter) {
       ++at_;
@@ -234,10 +234,10 @@ class Parser {
     return {};
   }
 
-  Status block(const Token& word, Body& body) {
+  Status block(Body& body) {
     Statement call;
     call.kind = Statement::Kind::kTemplate;
-    call.position = word.position;
+    call.position = peek_non_space().position;
     ASSIGN_OR_RETURN(call.text, template_name("block clause"));
     ASSIGN_OR_RETURN(call.pipe, pipeline("block clause", Kind::kRightDelimiter));
     ASSIGN_OR_RETURN(Body defined, own_body("block clause"));

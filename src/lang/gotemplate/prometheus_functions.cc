@@ -1,7 +1,5 @@
 // prometheus.io/docs/prometheus/latest/configuration/template_reference. Numbers may come
 // as texts, as Prometheus takes them.
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -20,18 +18,6 @@ namespace gatehouse::gotemplate {
 namespace {
 
 using Arguments = std::span<const Value>;
-
-Result<double> number_of(const Value& value) {
-  if (const auto* number = value.as<double>()) return *number;
-  if (const auto* whole = value.as<int64_t>()) return static_cast<double>(*whole);
-  if (const auto* duration = value.as<Duration>()) return static_cast<double>(duration->ns) / 1e9;
-  if (const auto* text = value.as<std::string>()) {
-    const auto parsed = parse_float(*text);
-    if (parsed) return *parsed;
-    return invalid_argument("strconv.ParseFloat: parsing " + quote(*text) + ": invalid syntax");
-  }
-  return invalid_argument("can't convert " + std::string(value.type_name()) + " to float");
-}
 
 bool special(double value) { return value == 0 || std::isnan(value) || std::isinf(value); }
 

@@ -262,6 +262,49 @@ Function safe(std::string name, SafeText::Kind kind) {
 
 }  // namespace
 
+Result<double> number_of(const Value& value) {
+  if (const auto* number = value.as<double>()) return *number;
+  if (const auto* whole = value.as<int64_t>()) return static_cast<double>(*whole);
+  if (const auto* duration = value.as<Duration>()) return static_cast<double>(duration->ns) / 1e9;
+  if (const auto* text = value.as<std::string>()) {
+    const auto parsed = parse_float(*text);
+    if (parsed) return *parsed;
+    return invalid_argument("strconv.ParseFloat: parsing " + quote(*text) + ": invalid syntax");
+  }
+  return invalid_argument("can't convert " + std::string(value.type_name()) + " to float");
+}
+
+Function safe_text(std::string name, SafeText::Kind kind) { return safe(std::move(name), kind); }
+
+// A word as Unicode parts them (UAX 29): letters and digits, with a mark between two letters
+// (don't, a.b) or an underscore; the first letter is upper case, all others lower.
+Function word_title() {
+  return of_text("title", [](std::string_view text) {
+    char32_t before = ' ';
+    bool inside = false;
+    std::string out;
+    for (size_t at = 0; at < text.size();) {
+      const Rune rune = first_rune(text.substr(at));
+      const size_t next = at + rune.size;
+      const bool letter = !separates(rune.code);
+      const bool middle = rune.code == '\'' || rune.code == '.' || rune.code == ':' ||
+                          rune.code == 0x2019 || rune.code == 0xB7;
+      if (letter) {
+        append_rune(inside ? lower(rune.code) : upper(rune.code), out);
+        inside = inside || upper(rune.code) != lower(rune.code);
+      } else {
+        const bool joins = middle && inside && next < text.size() && !separates(before) &&
+                           !separates(first_rune(text.substr(next)).code);
+        out.append(text.substr(at, rune.size));
+        inside = joins;
+      }
+      before = rune.code;
+      at = next;
+    }
+    return out;
+  });
+}
+
 std::string humanize_duration(double seconds) {
   const auto four = [](double value) { return format_float(value, 'g', 4); };
   if (std::isnan(seconds) || std::isinf(seconds)) return four(seconds);

@@ -23,6 +23,12 @@ std::string_view name_of(SafeText::Kind kind) {
 
 }  // namespace
 
+Value Object::json() const {
+  if (const List* elements = list()) return Value(*elements);
+  if (const Map* members = map()) return Value(*members);
+  return Value(text());
+}
+
 bool Value::truth() const {
   if (const auto* flag = as<bool>()) return *flag;
   if (const auto* whole = as<int64_t>()) return *whole != 0;

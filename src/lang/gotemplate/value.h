@@ -56,6 +56,8 @@ class Object {
   // What range goes over, and index, len and slice take; null: none of it.
   virtual const List* list() const { return nullptr; }
   virtual const Map* map() const { return nullptr; }
+  // What toJson writes: by default the list, the map or the text.
+  virtual Value json() const;
 };
 
 class Value {
