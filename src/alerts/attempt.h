@@ -42,8 +42,10 @@ class Attempt {
   std::string html(std::string_view source, Plain plain = Plain::kNothing);
   // The first template that failed, or ok.
   const Status& failure() const { return failure_; }
+  int failures() const { return failures_; }
   void note_failure(const Status& status) {
     if (failure_.ok()) failure_ = status;
+    if (!status.ok()) ++failures_;
   }
 
   // Reads a secret, and remembers it so that no error shows it.
@@ -67,6 +69,7 @@ class Attempt {
   gotemplate::Value data_;
   bool has_data_ = false;
   Status failure_;
+  int failures_ = 0;
   std::vector<std::string> secrets_;
 };
 

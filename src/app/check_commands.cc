@@ -43,7 +43,9 @@ int check_alertmanager(std::span<const std::string_view> files) {
 int check_command(std::span<const std::string_view> words) {
   constexpr const char* kHelp =
       "usage: gatehouse check config FILE...         a gatehouse.yaml\n"
+      "       gatehouse check rules FILE...          rule files; --help says more\n"
       "       gatehouse check alertmanager FILE...   an alertmanager.yml and its templates\n";
+  if (!words.empty() && words[0] == "rules") return check_rules_command(words.subspan(1));
   if (words.size() == 1 && words[0] == "--help") return std::fputs(kHelp, stdout), kExitOk;
   if (words.size() > 1 && words[0] == "alertmanager") return check_alertmanager(words.subspan(1));
   if (words.size() < 2 || words[0] != "config")

@@ -15,6 +15,7 @@
 
 #include "app/alerts_config.h"
 #include "app/metrics_config.h"
+#include "app/rules_config.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "gateway/config.h"
@@ -42,6 +43,7 @@ struct Config {
   net::DialOptions egress;
   store::StoreOptions storage;
   MetricsConfig metrics;
+  RulesConfig rules;
   AlertsConfig alerts;
   gateway::GatewayConfig gateway;
 };

@@ -122,7 +122,11 @@ Status Service::build_alerts(const Config& config) {
   options.dial = config.egress;
   options.external_url = alerts_url(config);
   options.retention_ms = config.alerts.retention_ms;
-  alerts::AlertEngineParts parts{*catalog_, *records_, *records_, budget_, registry_, clock_, {}};
+  alerts::AlertEngineParts parts{
+      *catalog_, *records_, *records_, budget_, registry_, clock_, [this] {
+        const MetricService* rules = rules_known_.load(std::memory_order_acquire);
+        return rules != nullptr && rules->rules_ready();
+      }};
   auto opened =
       AlertService::open(std::move(parts), std::move(options), config.alerts.alertmanager_config);
   if (!opened.ok()) return opened.status().with_context("alerts");
@@ -139,8 +143,10 @@ Status Service::build_alerts(const Config& config) {
 }
 
 Status Service::build_metrics(const Config& config) {
-  ASSIGN_OR_RETURN(samples_, MetricService::open(config, {*authenticator_, *sessions_, *audit_,
-                                                          registry_, budget_, clock_, program_}));
+  ASSIGN_OR_RETURN(samples_, MetricService::open(
+                                 config, {*authenticator_, *sessions_, *audit_, registry_, budget_,
+                                          clock_, program_, *records_, &alerts_->engine()}));
+  rules_known_.store(samples_.get(), std::memory_order_release);
   return {};
 }
 
@@ -237,8 +243,8 @@ Status Service::apply(const Config& config, const Config& before) {
   for (const std::string& key : changed_keys(before, config)) {
     for (const char* fixed :
          {"server.listen", "server.threads", "storage", "access.sessions", "metrics.retention",
-          "alerts.retention", "alerts.external_url", "metrics.out_of_order_window",
-          "metrics.exemplars", "metrics.host", "metrics.self"}) {
+          "alerts.retention", "alerts.external_url", "rules.concurrency",
+          "metrics.out_of_order_window", "metrics.exemplars", "metrics.host", "metrics.self"}) {
       if (key.starts_with(fixed)) {
         return invalid_argument(key + " takes a restart: change it back, or restart");
       }
@@ -283,6 +289,10 @@ std::string Service::url() const {
 
 void Service::keep_house(int64_t second) {
   reloader_->reload_if_changed();
+  if (samples_->rule_files_changed()) {
+    const Status reloaded = reloader_->reload("a rule file changed");
+    (void)reloaded;  // it is in the log, the metric and the console
+  }
   samples_->keep_house();
   alerts_->reload_if_changed();
   // Another process (`gatehouse key create`) may have changed the catalog.

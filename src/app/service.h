@@ -95,6 +95,8 @@ class Service {
   std::unique_ptr<AlertService> alerts_;
   std::unique_ptr<api::AdmissionParts> admission_;
   std::unique_ptr<api::Alertmanager> alertmanager_;
+  // Set once it is there: the alert engine asks from its own thread.
+  std::atomic<const MetricService*> rules_known_{nullptr};
   std::unique_ptr<MetricService> samples_;
 
   std::unique_ptr<Reloader> reloader_;

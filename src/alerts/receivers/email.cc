@@ -159,9 +159,9 @@ Result<outbound::SmtpAsk> EmailIntegration::mail(Attempt& attempt) const {
   }
   if (!text_.empty()) message.parts.push_back({"text/plain", attempt.text(text_, Plain::kBody)});
   if (!html_.empty()) {
-    const bool well = attempt.failure().ok();
+    const int failures = attempt.failures();
     std::string html = attempt.html(html_, Plain::kBody);
-    if (well && !attempt.failure().ok()) html = "<pre>" + html + "</pre>\n";
+    if (attempt.failures() != failures) html = "<pre>" + html + "</pre>\n";
     message.parts.push_back({"text/html", std::move(html)});
   }
   if (message.parts.empty()) message.parts.push_back({"text/plain", ""});

@@ -47,11 +47,11 @@ class Telegram final : public HttpIntegration {
   Result<OutgoingRequest> request(Attempt& attempt) const override {
     ASSIGN_OR_RETURN(const std::string token, attempt.secret(bot_token_));
     ASSIGN_OR_RETURN(const std::string chat, chat_id_.read());
-    const bool failed_before = !attempt.failure().ok();
+    const int failures = attempt.failures();
     std::string text =
         parse_mode_ == "HTML" ? attempt.html(message_) : attempt.text(message_, Plain::kBody);
     // Plain text under a parse mode would be refused for its first '<' or '_'.
-    const bool plain = !failed_before && !attempt.failure().ok();
+    const bool plain = attempt.failures() != failures;
     if (plain) text = plain_body(attempt.notification());
     truncate_characters(text, kMessageMax);
     std::string body;
