@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "alerts/inhibition.h"
 #include "alerts/integration.h"
 #include "alerts/matchers.h"
 #include "alerts/route.h"
@@ -28,21 +29,16 @@ struct Receiver {
   std::vector<std::shared_ptr<const Integration>> integrations;
 };
 
-struct InhibitRule {
-  std::string name;
-  Matchers source, target;
-  std::vector<std::string> equal;
-};
-
 struct AlertmanagerConfig {
   int64_t resolve_timeout_ms = 300'000;
   std::unique_ptr<Route> route;
   std::vector<InhibitRule> inhibit_rules;
   std::map<std::string, Receiver> receivers;
+  std::vector<std::string> receiver_names;  // in the order of the file
   std::map<std::string, NamedTimeIntervals> time_intervals;
   std::vector<std::string> template_files;  // patterns, resolved
   std::shared_ptr<const NotificationTemplates> templates;
-  // The text as read with its secrets as <secret>: what the API shows.
+  // The text as read, without comments and with its secrets as <secret>: what the API shows.
   std::string original;
   // Files besides the first one, to watch for changes.
   std::vector<std::string> files;

@@ -19,6 +19,8 @@
 #include <vector>
 
 #include "alerts/config.h"
+#include "alerts/history.h"
+#include "alerts/silence_guard.h"
 #include "alerts/silences.h"
 #include "base/budget.h"
 #include "base/result.h"
@@ -124,6 +126,10 @@ class AlertEngine : public model::Notifier {
   // The live alerts that these matchers would hide.
   std::vector<AlertView> would_silence(const Matchers& matchers) const;
   size_t live_alerts() const;
+  // What happened to the alerts that all matchers match (none: to any, and to silences) within
+  // [begin, end), the newest first: what fired, who was told, who silenced it. Reads the disk.
+  Result<std::vector<HistoryEntry>> history(const Matchers& matchers, int64_t begin_ms,
+                                            int64_t end_ms, size_t limit) const;
   // Sends a notification of a made-up alert; waits for the outcome. Any thread but the
   // engine's.
   Result<SendOutcome> test_receiver(std::string_view receiver, std::string_view integration);

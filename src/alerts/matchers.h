@@ -22,6 +22,22 @@ Result<model::Matcher> parse_matcher(std::string_view text, std::string* notice 
 // "{a="b", c!="d"}" or the same without braces.
 Result<Matchers> parse_matchers(std::string_view text, std::string* notice = nullptr);
 
+// The two grammars, each by itself. The classic one splits at commas outside quotes and
+// reads NAME OP VALUE; the newer one gives places as "0:COLUMN".
+Result<Matchers> parse_classic_matchers(std::string_view text);
+Result<model::Matcher> parse_classic_matcher(std::string_view text);
+Result<Matchers> parse_utf8_matchers(std::string_view text);
+
 bool matches_all(const Matchers& matchers, const model::Labels& labels);
+
+// As Alertmanager writes one, name="value", and several: {a="b",c!="d"}. Part of the keys
+// of groups, so that it must not change.
+std::string matcher_text(const model::Matcher& matcher);
+std::string matchers_text(const Matchers& matchers);
+// By name, value and operator: Alertmanager's order within a route or silence.
+void sort_matchers(Matchers& matchers);
+
+// As Go's %q writes a string.
+std::string go_quoted(std::string_view text);
 
 }  // namespace gatehouse::alerts

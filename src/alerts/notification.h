@@ -22,7 +22,7 @@ struct Notification {
   std::string receiver;
   std::string group_key;  // Alertmanager's: "{}/{severity=\"page\"}:{alertname=\"x\"}"
   model::Labels group_labels;
-  std::vector<NotifiedAlert> alerts;  // by starting time, then labels; at least one
+  std::vector<NotifiedAlert> alerts;  // as Alertmanager orders them: by job, instance, labels
   std::string external_url;           // of this program, for links
   int64_t time_ms = 0;
   bool test = false;  // from a receiver's test button

@@ -27,12 +27,16 @@ struct Route {
   // As Alertmanager names it: "{}/{severity=\"page\"}/...": the matchers from the root here.
   // Part of a group's key, so that a group survives a reload.
   std::string key;
-  // The same with the places among siblings, unique within a tree: "0/2".
+  // The same with the places among siblings, unique within a tree:
+  // "{}/{severity=\"page\"}/0".
   std::string id;
 
   // The labels that an alert's group is made of.
   model::Labels group_labels(const model::Labels& alert) const;
 };
+
+// A group's labels as they stand in its key: {alertname="x", job="y"}.
+std::string group_labels_text(const model::Labels& labels);
 
 // The routes that the alert goes to, in order: the deepest that match, or this one. The
 // root matches every alert.

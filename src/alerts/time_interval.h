@@ -33,6 +33,7 @@ struct NamedTimeIntervals {
   bool contains(int64_t unix_ms) const;
 };
 
+// The messages are those of Alertmanager's timeinterval package.
 TimeInterval read_time_interval(wire::ConfigLog& log, const wire::YamlNode& node);
 
 }  // namespace gatehouse::alerts

@@ -85,18 +85,20 @@ class FakeExchange : public net::Exchange, public Replied {
     finished = true;
     co_return Status();
   }
-  Task<Status> start(int given, std::span<const net::Header> list) override {
+  Task<Status> start(int given, std::span<const net::Header> list,
+                     std::string_view first) override {
     keep_head(given, list);
-    co_return Status();
+    co_return co_await write(first);
   }
   Task<Status> write(std::string_view piece) override {
     if (gone) co_return Status(Code::kCancelled, "the client has left");
     body += piece;
     co_return Status();
   }
-  Task<Status> finish(std::span<const net::Header>) override {
-    finished = true;
-    co_return Status();
+  Task<Status> finish(std::string_view last, std::span<const net::Header>) override {
+    Status sent = co_await write(last);
+    finished = sent.ok();
+    co_return sent;
   }
   void abort() override { aborted = true; }
   bool replied() const override { return status != 0; }

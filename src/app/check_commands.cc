@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdio>
 
+#include "alerts/config.h"
 #include "app/commands.h"
 #include "app/config_file.h"
 #include "app/stores.h"
@@ -18,11 +19,35 @@ int usage(const char* command, const std::string& error, const char* help) {
   return kExitUsage;
 }
 
+int check_alertmanager(std::span<const std::string_view> files) {
+  int status = kExitOk;
+  for (const std::string_view path : files) {
+    const auto loaded = alerts::load_alertmanager_config(std::string(path));
+    if (!loaded.ok()) {
+      std::printf("%s\n", loaded.status().message().c_str());
+      status = kExitFailed;
+      continue;
+    }
+    for (const std::string& notice : (*loaded)->notices) {
+      std::printf("notice: %s\n", notice.c_str());
+    }
+    std::printf("%.*s: ok, %zu receivers, %zu inhibit rules, %zu templates\n",
+                static_cast<int>(path.size()), path.data(), (*loaded)->receivers.size(),
+                (*loaded)->inhibit_rules.size(), (*loaded)->files.size());
+  }
+  return status;
+}
+
 }  // namespace
 
 int check_command(std::span<const std::string_view> words) {
-  constexpr const char* kHelp = "usage: gatehouse check config FILE...\n";
+  constexpr const char* kHelp =
+      "usage: gatehouse check config FILE...         a gatehouse.yaml\n"
+      "       gatehouse check rules FILE...          rule files; --help says more\n"
+      "       gatehouse check alertmanager FILE...   an alertmanager.yml and its templates\n";
+  if (!words.empty() && words[0] == "rules") return check_rules_command(words.subspan(1));
   if (words.size() == 1 && words[0] == "--help") return std::fputs(kHelp, stdout), kExitOk;
+  if (words.size() > 1 && words[0] == "alertmanager") return check_alertmanager(words.subspan(1));
   if (words.size() < 2 || words[0] != "config")
     return usage("check", "what is to be checked?", kHelp);
   int status = kExitOk;

@@ -32,8 +32,10 @@ class Arguments {
   std::vector<std::string> rest_;
 };
 
+int alertmanager_command(std::span<const std::string_view> words);
 int serve_command(std::span<const std::string_view> words);
 int check_command(std::span<const std::string_view> words);
+int check_rules_command(std::span<const std::string_view> words);
 int config_command(std::span<const std::string_view> words);
 int key_command(std::span<const std::string_view> words);
 int user_command(std::span<const std::string_view> words);
@@ -42,5 +44,6 @@ int audit_command(std::span<const std::string_view> words);
 int prices_command(std::span<const std::string_view> words);
 int records_command(std::span<const std::string_view> words);
 int test_command(std::span<const std::string_view> words);
+int test_rules_command(std::span<const std::string_view> words);
 
 }  // namespace gatehouse::app

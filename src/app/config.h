@@ -13,7 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "app/alerts_config.h"
 #include "app/metrics_config.h"
+#include "app/rules_config.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "gateway/config.h"
@@ -41,6 +43,8 @@ struct Config {
   net::DialOptions egress;
   store::StoreOptions storage;
   MetricsConfig metrics;
+  RulesConfig rules;
+  AlertsConfig alerts;
   gateway::GatewayConfig gateway;
 };
 

@@ -360,6 +360,55 @@ TypePtr metrics() {
   return type;
 }
 
+// ---- rules ----
+
+TypePtr rules() {
+  auto type = std::make_shared<ObjectOf<Config>>();
+  type->add(
+          "files", list_type<std::string>(path_text(), true),
+          [](Config & c) -> auto& { return c.rules.files; },
+          "Rule files in Prometheus's format, or PrometheusRule objects; patterns as in "
+          "/etc/rules/*.yml. Those that the prometheus.yml names are taken as well. Read again "
+          "when "
+          "they change.")
+      .add(
+          "ai", bool_type(), [](Config & c) -> auto& { return c.rules.ai; },
+          "The rules for AI workloads that come with the program.")
+      .add(
+          "interval", duration_type(1), [](Config & c) -> auto& { return c.rules.interval_ms; },
+          "How often groups are evaluated that do not say it themselves.")
+      .add(
+          "concurrency", int_type(1, 256), [](Config & c) -> auto& { return c.rules.concurrency; },
+          "Groups that are evaluated at a time. A change needs a restart.");
+  return type;
+}
+
+// ---- alerts ----
+
+TypePtr alerts() {
+  auto type = std::make_shared<ObjectOf<Config>>();
+  type->add(
+          "alertmanager_config", path_text(),
+          [](Config & c) -> auto& { return c.alerts.alertmanager_config; },
+          "An alertmanager.yml, taken as it stands: who is told of which alerts. Read again when "
+          "it changes. Without one alerts are shown in the console and nobody is told.")
+      .add(
+          "external_url", text_type("URL", check_base_url, "https://gatehouse.example.com"),
+          [](Config & c) -> auto& { return c.alerts.external_url; },
+          "Where links in notifications lead; without it server.public_url, or where Gatehouse "
+          "listens.")
+      .add(
+          "retention", duration_type(60'000),
+          [](Config & c) -> auto& { return c.alerts.retention_ms; },
+          "How long silences that ended are kept, and what was told to whom is remembered.")
+      .add(
+          "silence_confirmation", number_type(0, 1),
+          [](Config & c) -> auto& { return c.alerts.silence_share; },
+          "A silence that would hide more than this share of the live alerts asks to be "
+          "confirmed; 1: none does.");
+  return type;
+}
+
 // ---- upstreams ----
 
 std::shared_ptr<ObjectOf<Timeouts>> timeouts() {
@@ -837,6 +886,8 @@ const ObjectType& config_table() {
         .add("egress", egress(), self, "Where Gatehouse may connect to.")
         .add("storage", storage(), self, "What is kept, where, and for how long.")
         .add("metrics", metrics(), self, "Samples: collected, scraped, pushed, and asked for.")
+        .add("rules", rules(), self, "Recording and alerting rules.")
+        .add("alerts", alerts(), self, "Who is told of alerts, and what may be silenced.")
         .add("memory", memory, self, "The process's memory budget.")
         .add("log", log, self, "The program's own log, JSON lines on standard error.")
         .add(

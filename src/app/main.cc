@@ -24,11 +24,13 @@ int version_command(std::span<const std::string_view>) {
   return app::kExitOk;
 }
 
-constexpr std::array<Command, 11> kCommands = {{
+constexpr std::array<Command, 12> kCommands = {{
     {"serve", app::serve_command,
      "serve [--config FILE] [--listen ADDRESS] [--data DIR]   run the gate"},
+    {"alertmanager", app::alertmanager_command,
+     "alertmanager [--config.file=FILE] ...   alerts alone, with Alertmanager's flags"},
     {"check", app::check_command,
-     "check config FILE                 say what is wrong with a configuration"},
+     "check config | alertmanager FILE... say what is wrong with a configuration"},
     {"config", app::config_command,
      "config schema | reference         the JSON Schema for editors; every key explained"},
     {"key", app::key_command, "key create | list | rotate | revoke   virtual keys"},

@@ -36,6 +36,16 @@ std::string fingerprint_of(const std::string& path, const collect::PrometheusCon
   return stamps;
 }
 
+// How people reach the program, as far as the configuration says it.
+std::string external_url(const Config& config) {
+  if (!config.server.public_url.empty()) return config.server.public_url;
+  const std::string scheme = config.server.tls_certificate_path.empty() ? "http://" : "https://";
+  for (const std::string& listen : config.server.listen) {
+    if (!listen.starts_with("unix:")) return scheme + listen;
+  }
+  return scheme + "localhost";
+}
+
 std::string text_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
@@ -61,6 +71,8 @@ store::MetricStoreOptions store_options(const Config& config, const model::Clock
 MetricService::MetricService(const Config& config, MetricParts parts)
     : parts_(parts),
       config_(config.metrics),
+      rules_config_(config.rules),
+      external_url_(external_url(config)),
       dial_(config.egress),
       query_pool_(query_threads()),
       intake_pool_(static_cast<int>(cores())),
@@ -80,12 +92,25 @@ Result<std::unique_ptr<MetricService>> MetricService::open(const Config& config,
   service->scraper_ =
       std::make_unique<collect::Scraper>(*service->loop_, service->collect_pool_, *service->store_,
                                          parts.budget, parts.clock, std::move(options));
+  RuleServiceParts rules{.store = *service->store_,
+                         .records = parts.records,
+                         .notifier = parts.notifier,
+                         .pool = service->collect_pool_,
+                         .budget = parts.budget,
+                         .registry = parts.registry,
+                         .clock = parts.clock,
+                         .dial = config.egress};
+  ASSIGN_OR_RETURN(RuleSet rule_set, service->read_rules(config.rules));
+  service->rules_ = std::make_unique<RuleService>(std::move(rules), config.rules.concurrency);
+  RETURN_IF_ERROR(service->rules_->take(std::move(rule_set)));
   auto* self = service.get();
   api::PrometheusParts api{.authenticator = parts.authenticator,
                            .sessions = parts.sessions,
                            .audit = parts.audit,
                            .store = *service->store_,
                            .scraper = *service->scraper_,
+                           .rules = service->rules_->engine(),
+                           .alertmanagers = {},
                            .pool = service->query_pool_,
                            .intake = service->intake_pool_,
                            .parallel = service->parallel_,
@@ -99,6 +124,10 @@ Result<std::unique_ptr<MetricService>> MetricService::open(const Config& config,
   api.limits = [self] {
     const std::lock_guard lock(self->config_mutex_);
     return self->config_.limits;
+  };
+  api.alertmanagers = [self] {
+    return api::AlertmanagerUrls{self->rules_->alertmanagers(),
+                                 self->rules_->dropped_alertmanagers()};
   };
   api.prometheus_yaml = [self] {
     const std::lock_guard lock(self->config_mutex_);
@@ -162,6 +191,18 @@ void MetricService::run_on_loop(const std::function<Task<void>()>& work) {
   ended.wait(lock, [&] { return done; });
 }
 
+Result<RuleSet> MetricService::read_rules(const RulesConfig& config) const {
+  rules::EvaluationOptions options;
+  {
+    const std::lock_guard lock(config_mutex_);
+    options.query_timeout_ms = config_.limits.timeout_ms;
+    options.samples_max = config_.limits.samples_max;
+    options.query.lookback_ms = config_.limits.lookback_ms;
+  }
+  options.external_url = external_url_;
+  return RuleService::read(config, prometheus_, options);
+}
+
 Status MetricService::configure_scrapes() {
   Status configured;
   run_on_loop([&]() -> Task<void> {
@@ -193,10 +234,16 @@ Status MetricService::start() {
 Status MetricService::apply(const Config& config) {
   const collect::PrometheusConfig before = prometheus_;
   RETURN_IF_ERROR(load_prometheus(config.metrics));
-  if (const Status configured = configure_scrapes(); !configured.ok()) {
+  Status configured;
+  auto rules = read_rules(config.rules);
+  configured = rules.status();
+  if (configured.ok()) configured = configure_scrapes();
+  if (configured.ok()) configured = rules_->take(std::move(*rules));
+  if (!configured.ok()) {
     prometheus_ = before;
     return configured;
   }
+  rules_config_ = config.rules;
   const std::lock_guard lock(config_mutex_);
   config_ = config.metrics;
   config_.limits.otlp_promoted = prometheus_.otlp_promoted_attributes;
@@ -205,6 +252,7 @@ Status MetricService::apply(const Config& config) {
 
 void MetricService::keep_house() {
   reload_if_changed();
+  rules_->keep_house();
   if (!writers_due_ || !store_->ready()) return;
   writers_due_ = false;
   writers_->configure(prometheus_);
@@ -222,7 +270,10 @@ void MetricService::reload_if_changed() {
   fingerprint_ = now;  // a file that is wrong is told of once
   const collect::PrometheusConfig before = prometheus_;
   Status loaded = load_prometheus(config);
+  Result<RuleSet> rules = loaded.ok() ? read_rules(rules_config_) : loaded;
+  if (loaded.ok()) loaded = rules.status();
   if (loaded.ok()) loaded = configure_scrapes();
+  if (loaded.ok()) loaded = rules_->take(std::move(*rules));
   if (loaded.ok()) {
     log_info("prometheus.yml was read again",
              {{"jobs", static_cast<int64_t>(prometheus_.scrapes.size())}});
@@ -246,6 +297,7 @@ void MetricService::finish() {
   }
   // As long as Prometheus gives its own on shutdown, by far: a restart goes on from here.
   constexpr int64_t kFlushMs = 5'000;
+  if (rules_ != nullptr) rules_->finish(kFlushMs);
   if (writers_ != nullptr) writers_->finish(kFlushMs);
   if (store_ != nullptr) store_->finish();
 }

@@ -15,6 +15,7 @@
 #include "app/config.h"
 #include "app/query_parallel.h"
 #include "app/remote_writers.h"
+#include "app/rule_service.h"
 #include "base/budget.h"
 #include "base/loop.h"
 #include "base/pool.h"
@@ -35,6 +36,8 @@ struct MetricParts {
   MemoryBudget& budget;
   const model::Clock& clock;
   const api::ProgramState& program;
+  model::Appender& records;             // of what becomes of alerts
+  model::Notifier* notifier = nullptr;  // who is told of alerts; null: nobody here
 };
 
 class MetricService {
@@ -53,15 +56,22 @@ class MetricService {
   // Call every second: reads the prometheus.yml again where it or a file it names has
   // changed, and begins to send on once the store has read its log.
   void keep_house();
-  // Ends collecting and writes the head out, so that the next start has nothing to replay.
+  // Whether a rule file has changed since it was read: then apply() reads it again.
+  // Every rule group has been evaluated since the start. Any thread.
+  bool rules_ready() const { return rules_->engine().ready(); }
+  bool rule_files_changed() { return rules_->files_changed(); }
+  // Ends collecting and evaluating, and writes the head out, so that the next start has nothing to
+  // replay.
   void finish();
 
   api::Prometheus& api() { return *api_; }
   const store::MetricStore& store() const { return *store_; }
+  const rules::RuleEngine& rules() const { return rules_->engine(); }
 
  private:
   MetricService(const Config& config, MetricParts parts);
   Status load_prometheus(const MetricsConfig& config);
+  Result<RuleSet> read_rules(const RulesConfig& config) const;
   Status configure_scrapes();
   void reload_if_changed();
   void publish();
@@ -71,6 +81,8 @@ class MetricService {
   MetricParts parts_;
   mutable std::mutex config_mutex_;
   MetricsConfig config_;  // guarded by config_mutex_
+  RulesConfig rules_config_;
+  const std::string external_url_;
   collect::PrometheusConfig prometheus_;
   std::string prometheus_yaml_;  // guarded by config_mutex_
   std::string fingerprint_;      // of the files that prometheus_ was read from
@@ -86,6 +98,7 @@ class MetricService {
   std::unique_ptr<collect::Scraper> scraper_;
   std::unique_ptr<collect::LocalCollector> local_;
   std::unique_ptr<RemoteWriters> writers_;
+  std::unique_ptr<RuleService> rules_;
   bool writers_due_ = true;  // what prometheus_ says of them is not in force yet
   std::unique_ptr<api::Prometheus> api_;
   bool collecting_ = false;

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "api/alertmanager/alertmanager.h"
+
 namespace gatehouse::app {
 
 namespace {
@@ -120,6 +122,7 @@ Task<void> Router::serve(gateway::Worker& worker, net::Exchange& exchange) {
     error.message = "nothing is served at this path; docs/calls.md lists the routes";
     co_return co_await api::send_error(exchange, openai_.dialect(), error);
   }
+  if (api::Alertmanager::knows(path)) co_return co_await pages_.alertmanager(worker, exchange);
   if (api::Prometheus::knows(path)) co_return co_await pages_.prometheus(worker, exchange);
   co_await pages_.console(worker, exchange);
 }

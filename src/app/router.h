@@ -18,11 +18,12 @@ namespace gatehouse::app {
 using Page = std::function<Task<void>(gateway::Worker&, net::Exchange&)>;
 
 struct Pages {
-  Page health;      // /health, /healthz, /readyz
-  Page metrics;     // /metrics
-  Page reload;      // POST /-/reload
-  Page prometheus;  // Prometheus's API
-  Page console;     // everything else
+  Page health;        // /health, /healthz, /readyz
+  Page metrics;       // /metrics
+  Page reload;        // POST /-/reload
+  Page prometheus;    // Prometheus's API
+  Page alertmanager;  // Alertmanager's API
+  Page console;       // everything else
 };
 
 class Router {

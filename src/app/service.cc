@@ -18,6 +18,17 @@ constexpr int64_t kSaveLimitsEverySeconds = 5;
 constexpr int64_t kFlushKeysEverySeconds = 60;
 constexpr int64_t kSweepSessionsEverySeconds = 300;
 
+// Where links in notifications lead, as far as the configuration says it.
+std::string alerts_url(const Config& config) {
+  if (!config.alerts.external_url.empty()) return config.alerts.external_url;
+  if (!config.server.public_url.empty()) return config.server.public_url;
+  const std::string scheme = config.server.tls_certificate_path.empty() ? "http://" : "https://";
+  for (const std::string& listen : config.server.listen) {
+    if (!listen.starts_with("unix:")) return scheme + listen;
+  }
+  return scheme + "localhost";
+}
+
 }  // namespace
 
 Service::Service(const Config& config) : budget_(config.memory_limit_bytes) {}
@@ -41,6 +52,7 @@ Result<std::unique_ptr<Service>> Service::start(ConfigFile file) {
                                  [to = service.get()](const Config& next, const Config& before) {
                                    return to->apply(next, before);
                                  });
+  RETURN_IF_ERROR(service->build_alerts(config));
   RETURN_IF_ERROR(service->build_metrics(config));
   service->build_pages();
   RETURN_IF_ERROR(service->build_cores(config));
@@ -105,9 +117,36 @@ Status Service::build_gateway(const Config& config) {
   return limit_state_->restore();
 }
 
+Status Service::build_alerts(const Config& config) {
+  alerts::AlertEngineOptions options;
+  options.dial = config.egress;
+  options.external_url = alerts_url(config);
+  options.retention_ms = config.alerts.retention_ms;
+  alerts::AlertEngineParts parts{
+      *catalog_, *records_, *records_, budget_, registry_, clock_, [this] {
+        const MetricService* rules = rules_known_.load(std::memory_order_acquire);
+        return rules != nullptr && rules->rules_ready();
+      }};
+  auto opened =
+      AlertService::open(std::move(parts), std::move(options), config.alerts.alertmanager_config);
+  if (!opened.ok()) return opened.status().with_context("alerts");
+  alerts_ = std::move(*opened);
+  admission_ = std::make_unique<api::AdmissionParts>(
+      api::AdmissionParts{*authenticator_, *sessions_, console_pool_, clock_});
+  api::AlertmanagerParts api{alerts_->engine(), console_pool_, clock_, GATEHOUSE_VERSION,
+                             clock_.wall_ns() / 1'000'000};
+  api.admission = admission_.get();
+  api.audit = audit_.get();
+  api.silence_share = [this] { return reloader_->current().alerts.silence_share; };
+  alertmanager_ = std::make_unique<api::Alertmanager>(std::move(api));
+  return {};
+}
+
 Status Service::build_metrics(const Config& config) {
-  ASSIGN_OR_RETURN(samples_, MetricService::open(config, {*authenticator_, *sessions_, *audit_,
-                                                          registry_, budget_, clock_, program_}));
+  ASSIGN_OR_RETURN(samples_, MetricService::open(
+                                 config, {*authenticator_, *sessions_, *audit_, registry_, budget_,
+                                          clock_, program_, *records_, &alerts_->engine()}));
+  rules_known_.store(samples_.get(), std::memory_order_release);
   return {};
 }
 
@@ -143,6 +182,9 @@ void Service::build_pages() {
   };
   pages.prometheus = [this](gateway::Worker& worker, net::Exchange& exchange) {
     return samples_->api().handle(worker, exchange);
+  };
+  pages.alertmanager = [this](gateway::Worker& worker, net::Exchange& exchange) {
+    return alertmanager_->handle(&worker, exchange, std::string(exchange.request().path));
   };
   pages.console = [this](gateway::Worker& worker, net::Exchange& exchange) {
     return console_->handle(worker, exchange);
@@ -201,6 +243,7 @@ Status Service::apply(const Config& config, const Config& before) {
   for (const std::string& key : changed_keys(before, config)) {
     for (const char* fixed :
          {"server.listen", "server.threads", "storage", "access.sessions", "metrics.retention",
+          "alerts.retention", "alerts.external_url", "rules.concurrency",
           "metrics.out_of_order_window", "metrics.exemplars", "metrics.host", "metrics.self"}) {
       if (key.starts_with(fixed)) {
         return invalid_argument(key + " takes a restart: change it back, or restart");
@@ -213,8 +256,14 @@ Status Service::apply(const Config& config, const Config& before) {
                                                       config.server.tls_key_path));
   }
   ASSIGN_OR_RETURN(auto made, make_credentials(config.gateway, *dialer_, clock_, registry_));
+  if (!config.alerts.alertmanager_config.empty()) {
+    const auto checked = alerts::load_alertmanager_config(config.alerts.alertmanager_config);
+    if (!checked.ok()) return checked.status().with_context("alerts");
+  }
   RETURN_IF_ERROR(samples_->apply(config).with_context("metrics"));
   RETURN_IF_ERROR(gateway_->configure(config.gateway, made));
+  RETURN_IF_ERROR(
+      alerts_->reload("configuration", config.alerts.alertmanager_config).with_context("alerts"));
   tls_ = std::move(tls);
   authenticator_->set_access(std::move(access), config.access.guard_probes);
   authenticator_->lockout().update(config.access.lockout);
@@ -240,7 +289,12 @@ std::string Service::url() const {
 
 void Service::keep_house(int64_t second) {
   reloader_->reload_if_changed();
+  if (samples_->rule_files_changed()) {
+    const Status reloaded = reloader_->reload("a rule file changed");
+    (void)reloaded;  // it is in the log, the metric and the console
+  }
   samples_->keep_house();
+  alerts_->reload_if_changed();
   // Another process (`gatehouse key create`) may have changed the catalog.
   if (const auto version = catalog_->data_version(); version.ok() && *version != catalog_version_) {
     catalog_version_ = *version;
@@ -301,6 +355,8 @@ void Service::run() {
   log_info("draining", {{"calls_in_flight", gateway_->calls_in_flight()}, {"drain_ms", drain_ms}});
   cores_->drain(drain_ms);
   samples_->finish();
+  constexpr int64_t kFlushMs = 5'000;  // a notification that is under way may go out still
+  alerts_->finish(kFlushMs);
   Status done = limit_state_->save(records_->last_position());
   if (!done.ok()) log_error("limits were not saved", {{"reason", done.message()}});
   done = keys_->flush_last_used();

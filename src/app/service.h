@@ -8,10 +8,12 @@
 #include <string>
 #include <string_view>
 
+#include "api/alertmanager/alertmanager.h"
 #include "api/caller.h"
 #include "api/health/health.h"
 #include "api/prometheus/metrics.h"
 #include "api/ui/console.h"
+#include "app/alert_service.h"
 #include "app/config_file.h"
 #include "app/cores.h"
 #include "app/limit_state.h"
@@ -60,6 +62,7 @@ class Service {
   Status build_gateway(const Config& config);
   Status build_cores(const Config& config);
   Status apply(const Config& config, const Config& before);
+  Status build_alerts(const Config& config);
   Status build_metrics(const Config& config);
   void build_pages();
   void keep_house(int64_t second);
@@ -89,6 +92,11 @@ class Service {
   std::unique_ptr<gateway::Gateway> gateway_;
   std::unique_ptr<LimitState> limit_state_;
 
+  std::unique_ptr<AlertService> alerts_;
+  std::unique_ptr<api::AdmissionParts> admission_;
+  std::unique_ptr<api::Alertmanager> alertmanager_;
+  // Set once it is there: the alert engine asks from its own thread.
+  std::atomic<const MetricService*> rules_known_{nullptr};
   std::unique_ptr<MetricService> samples_;
 
   std::unique_ptr<Reloader> reloader_;

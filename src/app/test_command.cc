@@ -1,4 +1,5 @@
-// gatehouse test promql FILE...: test scripts against the program's own PromQL.
+// gatehouse test promql FILE...: test scripts against the program's own PromQL; and
+// gatehouse test rules FILE... (rule_commands.cc).
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -10,7 +11,8 @@ namespace gatehouse::app {
 namespace {
 
 constexpr const char* kTestHelp =
-    "usage: gatehouse test promql FILE...\n\n"
+    "usage: gatehouse test promql FILE...\n"
+    "       gatehouse test rules FILE...    unit tests of rules; --help says more\n\n"
     "Runs test scripts of PromQL (the language of Prometheus's promqltest: load, eval, expect)\n"
     "and ends with how many evaluations passed and failed.\n";
 
@@ -49,6 +51,7 @@ int test_promql(std::span<const std::string> files) {
 }  // namespace
 
 int test_command(std::span<const std::string_view> words) {
+  if (!words.empty() && words[0] == "rules") return test_rules_command(words.subspan(1));
   Arguments arguments;
   std::string error;
   if (!Arguments::parse(words, {}, std::vector<std::string_view>{"help"}, arguments, error)) {

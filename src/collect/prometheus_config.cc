@@ -60,7 +60,7 @@ void read_global(ConfigLog& log, const wire::YamlNode& node, PrometheusConfig& o
   for (auto& [name, value] : out.external_labels) value = expand_environment(value);
   std::sort(out.external_labels.begin(), out.external_labels.end());
   fields.ignore("query_log_file", "queries are in the log");
-  fields.ignore("rule_query_offset", "rules are not evaluated from this file");
+  fields.duration("rule_query_offset", out.rule_query_offset_ms);
   read_common_scrape_fields(fields, defaults);
   fields.done();
 }
@@ -170,9 +170,8 @@ void read_root(ConfigLog& log, const wire::YamlNode& root, PrometheusConfig& out
   if (const auto* node = fields.take("otlp")) read_otlp(log, *node, out);
   if (fields.texts("rule_files", out.rule_files)) {
     for (std::string& file : out.rule_files) file = wire::resolve_path(log.file, file);
-    fields.ignore("rule_files", "rules are not evaluated from this file");
   }
-  fields.ignore("alerting", "alerts are not sent from this file");
+  if (const auto* node = fields.take("alerting")) read_alerting(log, *node, out);
   fields.ignore("runtime", "it sets the Go runtime");
   fields.refuse("tracing");
   fields.refuse("remote_read");

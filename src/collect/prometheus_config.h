@@ -147,14 +147,35 @@ struct RemoteWriteConfig {
   HttpClientConfig http;
 };
 
+// One entry of alerting.alertmanagers: Alertmanagers that are told the same.
+struct AlertmanagerConfig {
+  std::string scheme = "http";
+  std::string path_prefix;
+  int64_t timeout_ms = 10'000;
+  HttpClientConfig http;
+  std::vector<StaticConfig> static_configs;
+  RelabelRules relabel;        // of the addresses
+  RelabelRules alert_relabel;  // of what these are told
+
+  // Where alerts go: the addresses of static_configs, relabelled; and those that relabelling
+  // dropped.
+  struct Targets {
+    std::vector<std::string> urls, dropped;
+  };
+  Targets targets() const;
+};
+
 struct PrometheusConfig {
   int64_t scrape_interval_ms = 60'000;
   int64_t scrape_timeout_ms = 10'000;
   int64_t evaluation_interval_ms = 60'000;
   std::vector<std::pair<std::string, std::string>> external_labels;  // sorted by name
   std::vector<std::string> rule_files;                               // patterns, resolved
+  int64_t rule_query_offset_ms = 0;
   std::vector<ScrapeConfig> scrapes;
   std::vector<RemoteWriteConfig> remote_writes;
+  RelabelRules alert_relabel;
+  std::vector<AlertmanagerConfig> alertmanagers;
   // < 0: not said.
   int64_t out_of_order_window_ms = -1;
   int64_t retention_ms = -1, retention_bytes = -1;

@@ -32,7 +32,12 @@ global:
 rule_files: ["rules/*.yml"]
 alerting:
   alertmanagers:
-    - static_configs: [{targets: ["localhost:9093"]}]
+    - static_configs: [{targets: ["localhost:9093", "spare:9093"]}]
+      scheme: https
+      path_prefix: /am/
+      timeout: 3s
+      relabel_configs: [{source_labels: [__address__], regex: "spare.*", action: drop}]
+  alert_relabel_configs: [{regex: replica, action: labeldrop}]
 scrape_configs:
   - job_name: prometheus
     static_configs:
@@ -81,7 +86,13 @@ storage: {tsdb: {out_of_order_time_window: 30m}}
   EXPECT_EQ(config.external_labels.size(), 2u);
   EXPECT_EQ(config.rule_files, std::vector<std::string>{"/etc/prometheus/rules/*.yml"});
   EXPECT_EQ(config.out_of_order_window_ms, 1'800'000);
-  EXPECT_EQ(config.notices.size(), 2u);  // rule_files and alerting
+  EXPECT_TRUE(config.notices.empty());
+  ASSERT_EQ(config.alertmanagers.size(), 1u);
+  EXPECT_EQ(config.alertmanagers[0].timeout_ms, 3'000);
+  const AlertmanagerConfig::Targets told = config.alertmanagers[0].targets();
+  EXPECT_EQ(told.urls, std::vector<std::string>{"https://localhost:9093/am/api/v2/alerts"});
+  EXPECT_EQ(told.dropped, std::vector<std::string>{"https://spare:9093/am/api/v2/alerts"});
+  EXPECT_EQ(config.alert_relabel.size(), 1u);
   ASSERT_EQ(config.scrapes.size(), 4u);
   const ScrapeConfig& first = config.scrapes[0];
   EXPECT_EQ(first.interval_ms, 15'000);
@@ -121,11 +132,13 @@ TEST(PrometheusConfigTest, WhatIsNotSupportedIsRefusedByNameAndLine) {
     consul_sd_configs: [{server: "x:1"}]
 remote_read: [{url: "http://x"}]
 tracing: {endpoint: x}
+alerting: {alertmanagers: [{dns_sd_configs: [{names: [a]}]}]}
 )");
   EXPECT_NE(text.find("p.yml:3:5: proxy_url is not supported"), std::string::npos) << text;
   EXPECT_NE(text.find("p.yml:4:5: consul_sd_configs is not supported"), std::string::npos) << text;
   EXPECT_NE(text.find("p.yml:5:1: remote_read is not supported"), std::string::npos) << text;
   EXPECT_NE(text.find("p.yml:6:1: tracing is not supported"), std::string::npos) << text;
+  EXPECT_NE(text.find("p.yml:7:29: dns_sd_configs is not supported"), std::string::npos) << text;
 }
 
 TEST(PrometheusConfigTest, WhatIsWrongIsSaidAllAtOnce) {

@@ -123,13 +123,7 @@ void read_discovery(ConfigFields& fields, ScrapeConfig& out) {
   read_each(fields, "http_sd_configs", out.http_configs, read_http_discovery);
   read_each(fields, "dns_sd_configs", out.dns_configs, read_dns_discovery);
   read_each(fields, "kubernetes_sd_configs", out.kubernetes_configs, read_kubernetes_discovery);
-  for (const std::string_view provider :
-       {"aws",      "azure",     "consul",  "digitalocean", "docker",    "dockerswarm", "ec2",
-        "ecs",      "eureka",    "gce",     "hetzner",      "ionos",     "kuma",        "lightsail",
-        "linode",   "marathon",  "nerve",   "nomad",        "openstack", "ovhcloud",    "puppetdb",
-        "scaleway", "serverset", "stackit", "triton",       "uyuni",     "vultr"}) {
-    fields.refuse(std::string(provider) + "_sd_configs");
-  }
+  refuse_providers(fields);
 }
 
 void read_params(ConfigFields& fields, ScrapeConfig& out) {
@@ -207,6 +201,16 @@ void read_queue(ConfigLog& log, const wire::YamlNode& node, RemoteWriteQueue& ou
 }
 
 }  // namespace
+
+void refuse_providers(ConfigFields& fields) {
+  for (const std::string_view provider :
+       {"aws",      "azure",     "consul",  "digitalocean", "docker",    "dockerswarm", "ec2",
+        "ecs",      "eureka",    "gce",     "hetzner",      "ionos",     "kuma",        "lightsail",
+        "linode",   "marathon",  "nerve",   "nomad",        "openstack", "ovhcloud",    "puppetdb",
+        "scaleway", "serverset", "stackit", "triton",       "uyuni",     "vultr"}) {
+    fields.refuse(std::string(provider) + "_sd_configs");
+  }
+}
 
 void read_common_scrape_fields(ConfigFields& fields, ScrapeConfig& out) {
   fields.bytes("body_size_limit", out.limits.body_bytes);

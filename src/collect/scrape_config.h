@@ -23,5 +23,9 @@ std::vector<StaticConfig> read_static_configs(ConfigLog& log, const wire::YamlNo
 ScrapeConfig read_scrape_config(ConfigLog& log, const wire::YamlNode& node,
                                 const PrometheusConfig& global, const ScrapeConfig& defaults);
 RemoteWriteConfig read_remote_write(ConfigLog& log, const wire::YamlNode& node);
+// `alerting`.
+void read_alerting(ConfigLog& log, const wire::YamlNode& node, PrometheusConfig& out);
+// Of providers that are not supported: each is a problem where it stands.
+void refuse_providers(ConfigFields& fields);
 
 }  // namespace gatehouse::collect

@@ -6,7 +6,7 @@
 #include <map>
 #include <thread>
 
-#include "gateway/case_file_for_test.h"
+#include "base/case_file_for_test.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -98,7 +98,7 @@ class BreakerDriver : public CaseDriver {
 };
 
 TEST(Breaker, Cases) {
-  run_case_folder("breaker", [] { return std::make_unique<BreakerDriver>(); });
+  run_case_folder("test/gateway/breaker", [] { return std::make_unique<BreakerDriver>(); });
 }
 
 TEST(Breaker, OneProbeAmongManyThreads) {

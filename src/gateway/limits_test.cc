@@ -6,8 +6,8 @@
 #include <map>
 #include <thread>
 
+#include "base/case_file_for_test.h"
 #include "base/random.h"
-#include "gateway/case_file_for_test.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -118,7 +118,7 @@ class LimitDriver : public CaseDriver {
 };
 
 TEST(Limits, Cases) {
-  run_case_folder("limits", [] { return std::make_unique<LimitDriver>(); });
+  run_case_folder("test/gateway/limits", [] { return std::make_unique<LimitDriver>(); });
 }
 
 template <typename Body>

@@ -4,8 +4,8 @@
 
 #include <set>
 
+#include "base/case_file_for_test.h"
 #include "base/random.h"
-#include "gateway/case_file_for_test.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -61,7 +61,7 @@ class CostDriver : public CaseDriver {
 };
 
 TEST(Price, Cases) {
-  run_case_folder("cost", [] { return std::make_unique<CostDriver>(); });
+  run_case_folder("test/gateway/cost", [] { return std::make_unique<CostDriver>(); });
 }
 
 TEST(Price, BuiltInTableIsSound) {

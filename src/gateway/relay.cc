@@ -189,8 +189,7 @@ Task<void> Call::relay_pieces(UpstreamCall& from) {
     exchange_.abort();
     co_return;
   }
-  sent = co_await exchange_.write(last);
-  if (sent.ok()) sent = co_await exchange_.finish();
+  sent = co_await exchange_.finish(last);
 }
 
 // Takes the events that `rest` completes: their bytes to `out`, those of the
@@ -229,14 +228,17 @@ Task<void> Call::relay_events(UpstreamCall& from) {
   std::vector<net::Header> headers;
   reply_headers(&from, headers);
   headers.push_back(kNoBuffering);
-  Status sent = co_await exchange_.start(from.head().status, headers);
-  trace_.first_byte_ns = steady_ns();
-
   net::SseParser parser(snapshot_->config.event_bytes_max);
   StreamUsage usage(request_.operation);
   std::string out;
   std::string last;  // the terminal event, held back until the call is settled
   bool more = take_events(parser, usage, from.held(), out, last);
+  // A stream that is over already goes out once the call is settled, but for its head.
+  const std::string_view first = more ? std::string_view(out) : std::string_view();
+  keep_reply(first);
+  Status sent = co_await exchange_.start(from.head().status, headers, first);
+  trace_.first_byte_ns = steady_ns();
+  if (more) out.clear();
   while (sent.ok() && more) {
     if (!out.empty()) {
       keep_reply(out);
@@ -285,12 +287,12 @@ Task<void> Call::relay_events(UpstreamCall& from) {
   if (!failed) out += last;
   keep_reply(out);
   co_await settle();
-  if (sent.ok() && !out.empty()) sent = co_await exchange_.write(out);
   if (failed) {
+    if (sent.ok() && !out.empty()) sent = co_await exchange_.write(out);
     co_await cut_stream(from);
     co_return;
   }
-  if (sent.ok()) sent = co_await exchange_.finish();
+  if (sent.ok()) sent = co_await exchange_.finish(out);
   Result<std::string_view> end = co_await from.read_some(kLingerMs);
   (void)end;
 }

@@ -6,7 +6,7 @@
 #include <map>
 #include <thread>
 
-#include "gateway/case_file_for_test.h"
+#include "base/case_file_for_test.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -94,7 +94,7 @@ class RetryDriver : public CaseDriver {
 };
 
 TEST(Retry, Cases) {
-  run_case_folder("retry", [] { return std::make_unique<RetryDriver>(); });
+  run_case_folder("test/gateway/retry", [] { return std::make_unique<RetryDriver>(); });
 }
 
 TEST(RetryBudget, AllFailingUpstreamSeesAtMostATenthMore) {

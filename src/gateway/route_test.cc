@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "gateway/case_file_for_test.h"
+#include "base/case_file_for_test.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -87,7 +87,7 @@ class RouteDriver : public CaseDriver {
 };
 
 TEST(Route, Cases) {
-  run_case_folder("routing", [] { return std::make_unique<RouteDriver>(); });
+  run_case_folder("test/gateway/routing", [] { return std::make_unique<RouteDriver>(); });
 }
 
 ModelConfig model_of(std::vector<TargetConfig> targets) {

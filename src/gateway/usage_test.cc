@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/case_file_for_test.h"
 #include "base/random.h"
-#include "gateway/case_file_for_test.h"
 #include "gateway/json_skim.h"
 
 namespace gatehouse::gateway {
@@ -93,7 +93,7 @@ class UsageDriver : public CaseDriver {
 };
 
 TEST(Usage, Cases) {
-  run_case_folder("usage", [] { return std::make_unique<UsageDriver>(); });
+  run_case_folder("test/gateway/usage", [] { return std::make_unique<UsageDriver>(); });
 }
 
 constexpr std::string_view kReply =

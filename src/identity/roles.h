@@ -24,6 +24,9 @@ enum class Action {
   kMetricsRead,
   kMetricsWrite,   // samples pushed: remote write, OTLP
   kMetricsDelete,  // series deleted, snapshots taken
+  kAlertsRead,     // alerts, groups, silences, receivers
+  kAlertsWrite,    // alerts posted, by other programs
+  kSilencesWrite,  // made, changed and expired
   kUsersWrite,
   kConfigReload,
   kModelDeploy,

@@ -28,6 +28,10 @@ struct Alert {
   bool resolved_at(int64_t now_ms) const { return ends_at_ms != 0 && ends_at_ms <= now_ms; }
 };
 
+// The hash by which Alertmanager names a set of labels (FNV-1a of 64 bits over names and
+// values, each followed by 0xff): its 16 hexadecimal digits are "fingerprint" in its API.
+uint64_t alert_fingerprint(const Labels& labels);
+
 class Notifier {
  public:
   virtual ~Notifier() = default;

@@ -109,9 +109,9 @@ class Http1Exchange final : public Exchange {
   Task<Result<std::string_view>> read_body(size_t limit_bytes) override;
   Task<Result<std::string_view>> read_some() override;
   Task<Status> reply(const Reply& reply) override;
-  Task<Status> start(int status, std::span<const Header> headers) override;
+  Task<Status> start(int status, std::span<const Header> headers, std::string_view first) override;
   Task<Status> write(std::string_view piece) override;
-  Task<Status> finish(std::span<const Header> trailers) override;
+  Task<Status> finish(std::string_view last, std::span<const Header> trailers) override;
   void abort() override;
   bool replied() const override { return phase_ != Phase::kNone; }
   Task<Result<Upgraded>> upgrade(std::span<const Header> headers) override;
@@ -147,6 +147,7 @@ class Http1Exchange final : public Exchange {
   Status append_reply_head(int status, std::span<const Header> headers,
                            std::string_view content_type, int64_t content_length, bool chunked);
   Task<Status> send(std::span<iovec> parts);
+  Task<Status> send_piece(std::string_view before, std::string_view piece, std::string_view behind);
   Status sent_whole(std::span<iovec>& parts);
   IoWait write_wait();
 

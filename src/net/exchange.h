@@ -84,10 +84,13 @@ class Exchange {
   // A streamed reply: start, any number of writes, finish. Without a
   // Content-Length among `headers` it is chunked (to HTTP/1.0: until close).
   // write waits while the client is slow: at most 64 KiB are held. A piece may be
-  // empty. Errors mean the client is gone: stop.
-  virtual Task<Status> start(int status, std::span<const Header> headers) = 0;
+  // empty. What is known with the head or before the end goes out with it, in one
+  // packet. Errors mean the client is gone: stop.
+  virtual Task<Status> start(int status, std::span<const Header> headers,
+                             std::string_view first = {}) = 0;
   virtual Task<Status> write(std::string_view piece) = 0;
-  virtual Task<Status> finish(std::span<const Header> trailers = {}) = 0;
+  virtual Task<Status> finish(std::string_view last = {},
+                              std::span<const Header> trailers = {}) = 0;
 
   // Ends the connection without a proper end of the reply, so that the client
   // cannot take a cut stream for a whole one.

@@ -176,7 +176,8 @@ Task<void> Http1Exchange::refuse(int status, std::string_view message) {
   (void)co_await send(parts);
 }
 
-Task<Status> Http1Exchange::start(int status, std::span<const Header> headers) {
+Task<Status> Http1Exchange::start(int status, std::span<const Header> headers,
+                                  std::string_view first) {
   if (phase_ != Phase::kNone) co_return replied_already();
   head_only_ = request_.method == Method::kHead || without_body(status);
   reply_left_ = -1;
@@ -194,48 +195,54 @@ Task<Status> Http1Exchange::start(int status, std::span<const Header> headers) {
   close_ = will_close() || until_close;
   CO_RETURN_IF_ERROR(append_reply_head(status, headers, {}, reply_left_, chunked_));
   phase_ = Phase::kStreaming;
-  iovec part = part_of(context_.head_text);
-  co_return co_await send(std::span(&part, 1));
+  co_return co_await send_piece(context_.head_text, first, {});
 }
 
 Task<Status> Http1Exchange::write(std::string_view piece) {
   if (phase_ == Phase::kAborted) co_return Status(Code::kCancelled, "the client is gone");
   if (phase_ != Phase::kStreaming) co_return internal_error("no reply was started");
   if (head_only_ || piece.empty()) co_return Status();
-  if (!chunked_) {
-    if (reply_left_ >= 0) {
-      if (static_cast<int64_t>(piece.size()) > reply_left_) {
-        abort();
-        co_return internal_error("the reply is longer than its Content-Length");
-      }
-      reply_left_ -= static_cast<int64_t>(piece.size());
+  co_return co_await send_piece({}, piece, {});
+}
+
+// A piece of the body between what may stand before and behind it, by one system call.
+Task<Status> Http1Exchange::send_piece(std::string_view before, std::string_view piece,
+                                       std::string_view behind) {
+  if (head_only_) piece = {};
+  if (!chunked_ && reply_left_ >= 0) {
+    if (static_cast<int64_t>(piece.size()) > reply_left_) {
+      abort();
+      co_return internal_error("the reply is longer than its Content-Length");
     }
-    iovec part = part_of(piece);
-    co_return co_await send(std::span(&part, 1));
+    reply_left_ -= static_cast<int64_t>(piece.size());
   }
-  const ChunkHead head(piece.size());
-  iovec parts[3] = {part_of(head.view()), part_of(piece), part_of(kChunkEnd)};
+  std::optional<ChunkHead> head;
+  if (chunked_ && !piece.empty()) head.emplace(piece.size());
+  iovec parts[5] = {part_of(before), part_of(head ? head->view() : std::string_view()),
+                    part_of(piece), part_of(head ? kChunkEnd : std::string_view()),
+                    part_of(behind)};
   co_return co_await send(parts);
 }
 
-Task<Status> Http1Exchange::finish(std::span<const Header> trailers) {
+Task<Status> Http1Exchange::finish(std::string_view last, std::span<const Header> trailers) {
   if (phase_ == Phase::kAborted) co_return Status(Code::kCancelled, "the client is gone");
   if (phase_ != Phase::kStreaming) co_return internal_error("no reply was started");
-  if (reply_left_ > 0 && !head_only_) {
+  if (reply_left_ > static_cast<int64_t>(last.size()) && !head_only_) {
     abort();
     co_return internal_error("the reply is shorter than its Content-Length");
   }
-  phase_ = Phase::kDone;
-  if (!chunked_ || head_only_) co_return Status();
-  HeaderList list;
-  for (const Header& trailer : trailers) list.add(trailer.name, trailer.value);
-  std::string last;
-  if (!append_last_chunk(last, list)) {
-    abort();
-    co_return invalid_argument("a trailer's name or value is malformed");
+  std::string end;
+  if (chunked_ && !head_only_) {
+    HeaderList list;
+    for (const Header& trailer : trailers) list.add(trailer.name, trailer.value);
+    if (!append_last_chunk(end, list)) {
+      abort();
+      co_return invalid_argument("a trailer's name or value is malformed");
+    }
   }
-  iovec part = part_of(last);
-  co_return co_await send(std::span(&part, 1));
+  Status sent = co_await send_piece({}, last, end);
+  if (sent.ok()) phase_ = Phase::kDone;
+  co_return sent;
 }
 
 void Http1Exchange::abort() { phase_ = Phase::kAborted; }

@@ -63,15 +63,18 @@ TEST(Server, ASecondProcessIsToldThatTheAddressIsInUse) {
   Loop loop;
   MemoryBudget budget(1 << 20);
   const auto nothing = [](Exchange&) -> Task<void> { co_return; };
-  Server first(loop, {}, nullptr, budget, nothing);
-  ASSERT_TRUE(first.listen("127.0.0.1:0").ok());
-  const std::string address = "127.0.0.1:" + std::to_string(first.port());
-  const Status taken = check_free(address);
-  EXPECT_EQ(taken.code(), Code::kAlreadyExists);
-  EXPECT_NE(taken.message().find("in use"), std::string::npos);
-  // The servers of one process do share it.
-  Server second(loop, {}, nullptr, budget, nothing);
-  EXPECT_TRUE(second.listen(address).ok());
+  {
+    Server first(loop, {}, nullptr, budget, nothing);
+    ASSERT_TRUE(first.listen("127.0.0.1:0").ok());
+    const std::string address = "127.0.0.1:" + std::to_string(first.port());
+    const Status taken = check_free(address);
+    EXPECT_EQ(taken.code(), Code::kAlreadyExists);
+    EXPECT_NE(taken.message().find("in use"), std::string::npos);
+    // The servers of one process do share it.
+    Server second(loop, {}, nullptr, budget, nothing);
+    EXPECT_TRUE(second.listen(address).ok());
+  }
+  loop.run_for(0);  // what accepted ends
 }
 
 TEST(Server, AnswersPipelinedRequestsInOrder) {

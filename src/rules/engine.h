@@ -2,9 +2,10 @@
 // rules give is appended, and so are ALERTS and ALERTS_FOR_STATE; what alerting rules find
 // goes to a Notifier, and each change of state is a Record.
 //
-// Evaluation runs on a pool of its own, at most `concurrency` groups at a time; the rules of a
-// group one after another, as a later one may read what an earlier one recorded. Samples that
-// an evaluation gave are readable before the next rule is evaluated.
+// Evaluation runs on threads of its own, at most `concurrency` groups at a time; the rules of
+// a group one after another, as a later one may read what an earlier one recorded. Samples that
+// an evaluation gave are readable before the next rule is evaluated. Its threads yield to
+// those that answer people, and its queries share a quarter of the memory.
 //
 // After a start, "for" is restored from ALERTS_FOR_STATE before an alerting rule may fire.
 // After promql rules/manager.go and rules/alerting.go of Prometheus 3.
@@ -24,22 +25,10 @@
 #include "model/metrics.h"
 #include "model/series.h"
 #include "model/stream.h"
+#include "rules/evaluation.h"
 #include "rules/rule_file.h"
 
 namespace gatehouse::rules {
-
-struct RuleEngineOptions {
-  int64_t interval_ms = 60'000;  // of groups that say none
-  int64_t query_offset_ms = 0;   // of groups that say none
-  int64_t for_outage_tolerance_ms = 3'600'000;
-  int64_t for_grace_period_ms = 600'000;
-  int64_t resend_delay_ms = 60'000;
-  int64_t query_timeout_ms = 120'000;
-  int64_t samples_max = 50'000'000;  // of a query
-  int concurrency = 4;               // groups evaluated at a time
-  std::string external_url;          // of links and templates
-  model::Labels external_labels;     // of templates
-};
 
 // REQUIRES: all outlive the RuleEngine.
 struct RuleEngineParts {
@@ -47,23 +36,12 @@ struct RuleEngineParts {
   model::SampleAppender& appender;
   model::Appender& records;  // changes of state: {stream="alerts"}
   model::Notifier& notifier;
-  promql::Parallel& parallel;
   MemoryBudget& budget;
   model::Registry& registry;
   const model::Clock& clock;
 };
 
 enum class RuleHealth { kUnknown, kOk, kError };
-enum class AlertState { kInactive, kPending, kFiring };
-
-struct ActiveAlertView {
-  model::Labels labels;
-  std::vector<std::pair<std::string, std::string>> annotations;
-  AlertState state = AlertState::kPending;
-  int64_t active_at_ms = 0, fired_at_ms = 0, keep_firing_since_ms = 0;
-  double value = 0;
-  bool vanished = false;  // its data is gone: no longer known whether it is over
-};
 
 struct RuleView {
   std::shared_ptr<const Rule> rule;
@@ -73,7 +51,7 @@ struct RuleView {
   int64_t evaluated_at_ms = 0;
   int64_t samples = 0;                       // series or alerts that the last evaluation gave
   AlertState state = AlertState::kInactive;  // the worst of its alerts
-  std::vector<ActiveAlertView> alerts;
+  std::vector<ActiveAlert> alerts;
 };
 
 struct GroupView {
@@ -86,20 +64,24 @@ struct GroupView {
 
 class RuleEngine {
  public:
-  RuleEngine(RuleEngineParts parts, RuleEngineOptions options);
+  // Nothing is evaluated before configure().
+  RuleEngine(RuleEngineParts parts, int concurrency);
   ~RuleEngine();  // as finish()
   RuleEngine(const RuleEngine&) = delete;
   RuleEngine& operator=(const RuleEngine&) = delete;
 
-  // What is evaluated from now on. A group whose file and name stay keeps the state of its
-  // alerts, as far as its rules are the same.
-  void configure(std::vector<RuleGroup> groups, const RuleEngineOptions& options);
+  // What is evaluated from now on. A group that is as it was goes on undisturbed; one whose
+  // file and name stay keeps the state of its alerts, as far as its rules are the same; the
+  // series of what is gone end. Waits for rules of changed groups that are being evaluated.
+  void configure(std::vector<RuleGroup> groups, const EvaluationOptions& options);
+  // Nothing is evaluated any more. Series do not end: a restart goes on from here.
   void finish();
 
   // Every group has been evaluated since the start. Any thread.
   bool ready() const;
-  // Any thread.
-  std::vector<GroupView> groups() const;
+  // By file and name, as Prometheus lists them. Any thread; `alerts` are left out where they
+  // are not asked for.
+  std::vector<GroupView> groups(bool with_alerts = true) const;
 
  private:
   struct State;

@@ -29,7 +29,8 @@ struct Rule {
   std::shared_ptr<const promql::Expr> expr;
   // A moment's duration before it fires, and after it is over.
   int64_t for_ms = 0, keep_firing_for_ms = 0;
-  // As written: templates, in alerting rules. Sorted by name.
+  // As written: templates, in alerting rules. Sorted by name. Labels of the group are among
+  // them.
   std::vector<std::pair<std::string, std::string>> labels, annotations;
   wire::YamlMark mark;
 
@@ -38,13 +39,14 @@ struct Rule {
 };
 
 struct RuleGroup {
+  // The path; of a PrometheusRule object "PATH#NAMESPACE/NAME", as each has names of its own.
   std::string file;
   std::string name;
   int64_t interval_ms = 0;  // 0: the default of the evaluator
   std::optional<int64_t> query_offset_ms;
   int64_t limit = 0;  // of alerts or series a rule; 0: none
-  std::vector<std::pair<std::string, std::string>>
-      labels;  // of every rule that has none of the name
+  // As written; every rule that has none of the name has them among its own.
+  std::vector<std::pair<std::string, std::string>> labels;
   std::vector<Rule> rules;
 };
 
@@ -55,8 +57,10 @@ struct RuleFile {
   std::vector<std::string> notices;
 };
 
+// What to look for that is hardly meant.
 struct RuleFileOptions {
-  bool lint = false;  // look for what is hardly meant
+  bool duplicate_rules = false;  // the same name and labels twice
+  bool expressions = false;      // that give nothing, or something always
 };
 
 // The message of an error has all problems, a line each.

@@ -420,5 +420,18 @@ TEST(MetricStoreThreads, ReadWhileItIsWritten) {
   store->finish();
 }
 
+// A flush of nothing must not leave a begin before all times: the head would never be
+// flushed again.
+TEST_F(MetricStoreTest, AHeadThatWasFlushedWhileEmptyIsFlushedLater) {
+  ASSERT_TRUE(store_->flush_before(clock_.now_ms).ok());
+  const model::Labels up{{"__name__", "up"}};
+  for (int64_t hour = 0; hour < 6; ++hour) {
+    ASSERT_EQ(append(up, {{clock_.now_ms, 1, 0}})->samples, 1u);
+    clock_.now_ms += 3'600'000;
+  }
+  ASSERT_TRUE(store_->upkeep().ok());
+  EXPECT_FALSE(store_->stats(0).blocks.empty());
+}
+
 }  // namespace
 }  // namespace gatehouse::store

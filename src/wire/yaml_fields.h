@@ -56,6 +56,7 @@ class ConfigFields {
 
   ConfigLog& log() { return log_; }
   YamlMark mark() const { return node_.mark; }
+  const YamlNode& node() const { return node_; }
 
  private:
   ConfigLog& log_;

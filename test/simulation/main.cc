@@ -1,6 +1,8 @@
 // simulate [SEEDS | forever] [FIRST]: lives so many lifetimes of the store of samples, each from a
 // seed. A violation names its seed, and `simulate seed N` lives that one again, telling what
 // happens.
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -8,6 +10,10 @@
 
 #include "base/log.h"
 #include "lifetime.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 using namespace gatehouse;
 
@@ -20,6 +26,9 @@ int main(int count, char** arguments) {
   const uint64_t seeds = one                 ? 1
                          : what == "forever" ? UINT64_MAX
                                              : std::strtoull(what.c_str(), nullptr, 10);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  __sanitizer_set_report_fd(reinterpret_cast<void*>(static_cast<intptr_t>(::dup(STDERR_FILENO))));
+#endif
   if (std::freopen("/dev/null", "w", stderr) == nullptr) return 1;
   simulation::Outcome total;
   uint64_t violations = 0;

@@ -72,7 +72,7 @@ function store(state) {
       memoryBytes: full ? 0.019 * gib : 90_000,
       walBytes: full ? 0.024 * gib : 0,
       blocksBytes: blocks.reduce((sum, each) => sum + each.bytes, 0),
-      blocksDamaged: state === 'failing' ? 1 : 0,
+      problem: state === 'failing' ? 'block 01J3.block is damaged (checksum of its index) and was set aside as 01J3.block.damaged' : '',
       retentionMs: 15 * 86_400_000,
       retentionBytes: 0,
       blocks,

@@ -10,6 +10,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { alertAnswer, makeAlertWorld } from './alerts.mjs';
 import { metricAnswer } from './metrics.mjs';
 import { detailOf, makeCall, makeKey, makeWorld, overviewOf, sessionId, traceId } from './world.mjs';
 
@@ -28,12 +29,12 @@ const pageHeaders = {
   'cross-origin-opener-policy': 'same-origin',
   'permissions-policy': 'camera=(), geolocation=(), microphone=()',
 };
-const pages = /^\/(login|calls(\/.*)?|keys(\/.*)?|upstreams|graph|query|targets|store|audit|account)?$/;
+const pages = /^\/(login|calls(\/.*)?|keys(\/.*)?|upstreams|graph|query|targets|store|alerts(\/history)?|silences|rules|receivers|audit|account)?$/;
 const permissionsOf = {
-  viewer: ['overview.read', 'calls.read', 'keys.read', 'upstreams.read', 'metrics.read'],
-  operator: ['overview.read', 'calls.read', 'bodies.read', 'keys.read', 'keys.write', 'upstreams.read', 'metrics.read'],
-  auditor: ['overview.read', 'calls.read', 'keys.read', 'upstreams.read', 'metrics.read', 'audit.read'],
-  admin: ['overview.read', 'calls.read', 'bodies.read', 'keys.read', 'keys.write', 'upstreams.read', 'metrics.read', 'audit.read'],
+  viewer: ['overview.read', 'calls.read', 'keys.read', 'upstreams.read', 'metrics.read', 'alerts.read'],
+  operator: ['overview.read', 'calls.read', 'bodies.read', 'keys.read', 'keys.write', 'upstreams.read', 'metrics.read', 'alerts.read', 'silences.write'],
+  auditor: ['overview.read', 'calls.read', 'keys.read', 'upstreams.read', 'metrics.read', 'alerts.read', 'audit.read'],
+  admin: ['overview.read', 'calls.read', 'bodies.read', 'keys.read', 'keys.write', 'upstreams.read', 'metrics.read', 'alerts.read', 'silences.write', 'audit.read'],
 };
 
 class Refusal extends Error {
@@ -105,6 +106,7 @@ function page(list, query, mark) {
 
 export function startMock({ state = 'full', role = 'admin', port = 0, bodiesKept = true } = {}) {
   const world = makeWorld(state === 'down' || state === 'slow' ? 'full' : state);
+  const alertWorld = makeAlertWorld(world.state);
   const sessions = new Map();
   const tokens = new Set(['first-token', 'second-token']);
   const streams = new Set();
@@ -185,7 +187,7 @@ export function startMock({ state = 'full', role = 'admin', port = 0, bodiesKept
   }, 700);
   emit.unref();
 
-  const keyFields = ['name', 'role', 'models', 'limits', 'expires_at_ms'];
+  const keyFields = ['name', 'role', 'models', 'allow_from', 'limits', 'expires_at_ms'];
   async function keyRoute(request, reply, [id, action]) {
     const { method } = request;
     if (method === 'GET') return id ? keyOf(id) : { keys: world.keys };
@@ -197,6 +199,7 @@ export function startMock({ state = 'full', role = 'admin', port = 0, bodiesKept
       const key = makeKey(`k_${randomBytes(4).toString('hex')}`, body.name, Date.now(), {
         role: body.role ?? 'caller',
         models: body.models ?? ['*'],
+        allow_from: body.allow_from ?? [],
         expires_at_ms: body.expires_at_ms ?? null,
       });
       Object.assign(key.limits, body.limits);
@@ -282,6 +285,19 @@ export function startMock({ state = 'full', role = 'admin', port = 0, bodiesKept
     }
     reply.setHeader('cache-control', 'no-store');
     try {
+      const readBody = () => {
+        const { csrf } = who(request);
+        if (request.headers['x-gatehouse-csrf'] !== csrf) {
+          throw new Refusal(403, 'csrf', 'The x-gatehouse-csrf header is missing or wrong.', 'Reload the page.');
+        }
+        return bodyOf(request, ['matchers', 'startsAt', 'endsAt', 'createdBy', 'comment', 'recurrence', 'receiver', 'integration', 'labels']);
+      };
+      const alerts = await alertAnswer(alertWorld, request, url, readBody, broken);
+      if (alerts) {
+        who(request);
+        reply.writeHead(alerts.status, { 'content-type': 'application/json' }).end(JSON.stringify(alerts.body));
+        return;
+      }
       const metrics = metricAnswer(url, broken ? 'down' : state);
       if (metrics) {
         who(request);

@@ -46,6 +46,7 @@ export function makeKey(id, name, now, more = {}) {
     name,
     role: 'caller',
     models: ['*'],
+    allow_from: [],
     limits: { ...emptyLimits },
     state: 'active',
     expires_at_ms: null,

@@ -43,6 +43,11 @@ const Upstreams = lazy(async () => (await import('./pages/upstreams')).Upstreams
 const Explore = lazy(async () => (await import('./pages/explore')).Explore);
 const Targets = lazy(async () => (await import('./pages/targets')).Targets);
 const Store = lazy(async () => (await import('./pages/store')).Store);
+const Alerts = lazy(async () => (await import('./pages/alerts')).Alerts);
+const AlertHistory = lazy(async () => (await import('./pages/alert_history')).AlertHistory);
+const Silences = lazy(async () => (await import('./pages/silences')).Silences);
+const Rules = lazy(async () => (await import('./pages/rules')).Rules);
+const Receivers = lazy(async () => (await import('./pages/receivers')).Receivers);
 const Audit = lazy(async () => (await import('./pages/audit')).Audit);
 const Account = lazy(async () => (await import('./pages/account')).Account);
 
@@ -79,6 +84,11 @@ function Pages() {
       <Route path="/query">{(params: Params) => <Explore params={params} />}</Route>
       <Route path="/targets">{(params: Params) => <Targets params={params} />}</Route>
       <Route path="/store">{(params: Params) => <Store params={params} />}</Route>
+      <Route path="/alerts">{(params: Params) => <Alerts params={params} />}</Route>
+      <Route path="/alerts/history">{(params: Params) => <AlertHistory params={params} />}</Route>
+      <Route path="/silences">{(params: Params) => <Silences params={params} />}</Route>
+      <Route path="/rules">{(params: Params) => <Rules params={params} />}</Route>
+      <Route path="/receivers">{(params: Params) => <Receivers params={params} />}</Route>
       <Route path="/audit">{(params: Params) => <Audit params={params} />}</Route>
       <Route path="/account">{(params: Params) => <Account params={params} />}</Route>
       <Route>

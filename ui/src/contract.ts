@@ -8,7 +8,9 @@ export type Permission =
   | 'keys.write'
   | 'upstreams.read'
   | 'audit.read'
-  | 'metrics.read';
+  | 'metrics.read'
+  | 'alerts.read'
+  | 'silences.write';
 
 export interface Session {
   user: string;
@@ -181,6 +183,7 @@ export interface Key {
   name: string;
   role: string;
   models: string[];
+  allow_from: string[];
   limits: Limits;
   state: 'active' | 'expired' | 'revoked';
   expires_at_ms: number | null;

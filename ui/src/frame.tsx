@@ -16,11 +16,16 @@ const places: { path: string; name: string; key: string; needs: Permission }[] =
   { path: '/calls', name: 'Calls', key: 'c', needs: 'calls.read' },
   { path: '/keys', name: 'Keys', key: 'k', needs: 'keys.read' },
   { path: '/upstreams', name: 'Upstreams', key: 'u', needs: 'upstreams.read' },
+  { path: '/alerts', name: 'Alerts', key: 'l', needs: 'alerts.read' },
   { path: '/graph', name: 'Metrics', key: 'm', needs: 'metrics.read' },
   { path: '/audit', name: 'Audit', key: 'a', needs: 'audit.read' },
 ];
 
-const metricPages = ['/graph', '/query', '/targets', '/store'];
+// Pages that stand behind another's tabs.
+const behind: Record<string, string[]> = {
+  '/alerts': ['/alerts', '/alerts/history', '/silences', '/rules', '/receivers'],
+  '/graph': ['/graph', '/query', '/targets', '/store'],
+};
 
 const themeIcons = {
   system: 'M8 1.5a6.5 6.5 0 1 0 0 13zM8 1.5a6.5 6.5 0 0 1 0 13',
@@ -153,7 +158,7 @@ export function Frame({ path, who, children }: { path: string; who: Session; chi
     { keys: '?', does: 'Show this help', run: () => (helping.value = true) },
   ]);
   const at = (place: string) =>
-    place === '/' ? path === '/' : place === '/graph' ? metricPages.includes(path) : path.startsWith(place);
+    place === '/' ? path === '/' : (behind[place]?.includes(path) ?? path.startsWith(place));
   return (
     <>
       <a class="skip" href="#content">

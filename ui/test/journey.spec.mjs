@@ -5,6 +5,7 @@ import {
   accessible,
   changer,
   needsUser,
+  onlyMock,
   openBrowser,
   openPage,
   openServer,
@@ -68,6 +69,8 @@ test('sign in, create a key, open a call', async () => {
   await focused(page, 'input[name=name]');
   const name = `journey-${process.pid}-${Math.floor(Math.random() * 1e6)}`;
   await page.keyboard.type(name);
+  await tabTo(page, 'input[name=allow_from]');
+  await page.keyboard.type('127.0.0.1, 10.0.0.0/8');
   await tabTo(page, 'input[name=daily_nanousd]');
   await page.keyboard.type('-3');
   await page.keyboard.press('Enter');
@@ -254,4 +257,54 @@ test('a viewer sees no way to change keys and no audit', needsUser(viewer), asyn
   await page.click('.table .row-link >> nth=0');
   await page.waitForSelector('.stats');
   assert.equal(await page.locator('button:has-text("Revoke")').count(), 0);
+});
+
+test('silence an alert in two clicks, and end the silence', { ...onlyMock }, async () => {
+  const { page } = view;
+  await page.goto('/');
+  await page.waitForSelector('nav');
+  await page.keyboard.press('g');
+  await page.keyboard.press('l');
+  await page.waitForURL('**/alerts');
+  await focused(page, '#page-title');
+  const alert = page.locator('li.alert', { hasText: 'UpstreamUnhealthy' });
+  await alert.locator('button:has-text("Silence")').click();
+  await page.waitForSelector('.silence-hides:has-text("Hides 1 alert")');
+  await accessible(page, 'the silence dialog');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('dialog', { state: 'detached' });
+  await alert.waitFor({ state: 'detached' });
+  await page.click('nav.tabs a:has-text("Silences")');
+  const row = page.locator('tr', { hasText: 'UpstreamUnhealthy' });
+  await row.locator('button:has-text("End now")').click();
+  await row.waitFor({ state: 'detached' });
+});
+
+test('a silence that hides most alerts asks again', { ...onlyMock }, async () => {
+  const { page } = view;
+  await page.goto('/silences');
+  await page.waitForSelector('button:has-text("Make a silence")');
+  await page.keyboard.press('n');
+  await page.fill('dialog textarea', 'severity=~".+"');
+  await page.waitForSelector('dialog .callout');
+  assert.equal(await page.isDisabled('dialog button[type=submit]'), true);
+  await page.check('dialog label:has-text("hide that many") input');
+  assert.equal(await page.isDisabled('dialog button[type=submit]'), false);
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog', { state: 'detached' });
+});
+
+test('an alert opens to its graph and its past; a route is found', { ...onlyMock }, async () => {
+  const { page } = view;
+  await page.goto('/alerts');
+  await tabTo(page, 'button.alert-name');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.alert-detail canvas');
+  await page.waitForSelector('.alert-detail .history');
+  await accessible(page, 'an alert in full');
+  await page.goto('/receivers');
+  await page.click('button:has-text("Find the route")');
+  await page.waitForSelector('.route .chosen:has-text("on-call")');
+  await page.click('button:has-text("Send a test") >> nth=0');
+  await page.waitForSelector('text=delivered in 91 ms');
 });

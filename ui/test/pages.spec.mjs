@@ -22,7 +22,7 @@ const widths = [
 // What differs between themes and widths shows in the state with the most on a page; of
 // the others, and of the program, each theme and each width is looked at once.
 const widthsOf = (state, theme) => (state === 'full' ? widths : [widths[theme === 'light' ? 0 : 1]]);
-const places = ['/', '/calls', '/keys', '/upstreams', '/graph', '/graph?g0.expr=node_load1&g0.tab=graph&g1.expr=up&g1.tab=table', '/targets', '/store', '/audit', '/account', '/nowhere', '/keys?new'];
+const places = ['/', '/calls', '/keys', '/upstreams', '/graph', '/graph?g0.expr=node_load1&g0.tab=graph&g1.expr=up&g1.tab=table', '/targets', '/store', '/alerts', '/alerts/history', '/silences', '/rules', '/receivers', '/audit', '/account', '/nowhere', '/keys?new'];
 const states = realUrl ? ['given'] : ['full', 'empty', 'failing', 'down'];
 
 let browser;

@@ -2,9 +2,8 @@
 
 #include <array>
 
+#include "api/admission.h"
 #include "api/prometheus/answer.h"
-#include "base/bytes.h"
-#include "base/text.h"
 #include "net/url.h"
 
 namespace gatehouse::api {
@@ -15,22 +14,6 @@ using metric::error;
 
 // What a form of parameters may hold: a query of kQueryBytesMax, percent-encoded.
 constexpr size_t kFormBytesMax = 4 << 20;
-
-// "Basic base64(user:password)": the password is the key, so that clients which know
-// no other scheme (Grafana, remote_write's basic_auth) can bring one.
-std::string key_of_basic(std::string_view authorization) {
-  constexpr std::string_view kBasic = "basic ";
-  if (authorization.size() <= kBasic.size() ||
-      !equal_ignoring_case(authorization.substr(0, kBasic.size()), kBasic)) {
-    return {};
-  }
-  auto decoded = base64_decode(trim(authorization.substr(kBasic.size())));
-  if (!decoded.ok()) return {};
-  const size_t colon = decoded->find(':');
-  std::string key = colon == std::string::npos ? std::string() : decoded->substr(colon + 1);
-  wipe(*decoded);
-  return key;
-}
 
 MetricAnswer refusal(int status, std::string_view type, std::string_view message) {
   MetricAnswer answer = error(type, message);
@@ -174,57 +157,18 @@ Task<std::optional<MetricAnswer>> Prometheus::read_form(MetricRequest& request) 
   co_return std::nullopt;
 }
 
-// By a key (Bearer, X-API-Key, Basic) or by a session of the console, whose reads need
-// no CSRF token and whose other requests do.
 Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, MetricRequest& request) {
-  gateway::Worker& worker = request.worker;
-  net::Exchange& exchange = request.exchange;
-  if (!worker.snapshot->config.authenticate) co_return std::nullopt;
-  const net::RequestHead& head = exchange.request();
-  const std::string_view token = identity::session_from(head.headers);
-  if (!head.headers.contains("authorization") && !token.empty()) {
-    const std::string held(token);
-    const auto check = [&] { return parts_.sessions.check(held, false); };
-    auto checked = co_await parts_.pool.run(worker.loop, check);
-    if (!checked.ok()) co_return refusal(401, "unauthorized", "the session has ended: sign in");
-    const bool reads = route.action == identity::Action::kMetricsRead;
-    if (!reads &&
-        !identity::SessionStore::csrf_fits(held, head.headers.get(identity::kCsrfHeader))) {
-      co_return refusal(403, "forbidden", "the CSRF token is missing or wrong");
-    }
-    request.principal = checked->principal;
-    request.by_session = true;
-  } else {
-    std::string basic = key_of_basic(head.headers.get("authorization"));
-    const std::string_view presented =
-        basic.empty() ? identity::credential_from(head.headers) : std::string_view(basic);
-    identity::Refusal why;
-    auto known = parts_.authenticator.authenticate(presented, exchange.peer().address,
-                                                   parts_.clock.wall_ns(), &why);
-    wipe(basic);
-    if (!known.ok()) {
-      const Code code = known.status().code();
-      if (code == Code::kResourceExhausted) {
-        MetricAnswer answer = refusal(429, "unavailable", known.status().message());
-        answer.headers.emplace_back(
-            "retry-after", std::to_string(std::max<int64_t>(1, (why.retry_after_ms + 999) / 1000)));
-        co_return answer;
-      }
-      if (code == Code::kPermissionDenied) {
-        co_return refusal(403, "forbidden", known.status().message());
-      }
-      MetricAnswer answer = refusal(401, "unauthorized", known.status().message());
-      answer.headers.emplace_back("www-authenticate", "Bearer realm=\"gatehouse\"");
-      co_return answer;
-    }
-    request.principal = std::move(*known);
-  }
-  if (!identity::may(*request.principal, route.action)) {
-    co_return refusal(
-        403, "forbidden",
-        "the role of this credential does not allow " + std::string(identity::name(route.action)));
-  }
-  co_return std::nullopt;
+  const AdmissionParts parts{parts_.authenticator, parts_.sessions, parts_.pool, parts_.clock};
+  Visitor visitor;
+  const bool changes = route.action != identity::Action::kMetricsRead;
+  std::optional<Denial> denied = co_await api::admit(parts, request.worker, request.exchange,
+                                                     route.action, changes, visitor);
+  request.principal = std::move(visitor.principal);
+  request.by_session = visitor.by_session;
+  if (!denied) co_return std::nullopt;
+  MetricAnswer answer = refusal(denied->status, denied->kind, denied->message);
+  answer.headers = std::move(denied->headers);
+  co_return answer;
 }
 
 }  // namespace gatehouse::api

@@ -41,8 +41,16 @@ class Scraper;
 namespace gatehouse::store {
 class MetricStore;
 }
+namespace gatehouse::rules {
+class RuleEngine;
+}
 
 namespace gatehouse::api {
+
+// Those that alerts go to, and those that relabelling dropped.
+struct AlertmanagerUrls {
+  std::vector<std::string> active, dropped;
+};
 
 // REQUIRES: all outlive the Prometheus.
 struct PrometheusParts {
@@ -51,6 +59,8 @@ struct PrometheusParts {
   identity::AuditLog& audit;
   store::MetricStore& store;
   const collect::Scraper& scraper;
+  const rules::RuleEngine& rules;
+  std::function<AlertmanagerUrls()> alertmanagers;
   Pool& pool;    // queries
   Pool& intake;  // what is pushed: queries do not hold it up
   promql::Parallel& parallel;

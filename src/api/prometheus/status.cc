@@ -162,17 +162,4 @@ Task<MetricAnswer> Prometheus::status_replay(MetricRequest&) {
   co_return metric::success(data);
 }
 
-// Rules and alerts are evaluated from part 3 on; there are none to tell of.
-Task<MetricAnswer> Prometheus::rules(MetricRequest&) {
-  co_return metric::success("{\"groups\":[]}");
-}
-
-Task<MetricAnswer> Prometheus::alerts(MetricRequest&) {
-  co_return metric::success("{\"alerts\":[]}");
-}
-
-Task<MetricAnswer> Prometheus::alertmanagers(MetricRequest&) {
-  co_return metric::success("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}");
-}
-
 }  // namespace gatehouse::api

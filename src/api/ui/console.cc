@@ -81,6 +81,12 @@ std::span<const Console::Route> Console::routes() {
       {Method::kPost, "/api/v1/keys/{}/rotate", Action::kKeysWrite, &C::rotate_key},
       {Method::kGet, "/api/v1/upstreams", Action::kUpstreamsRead, &C::get_upstreams},
       {Method::kGet, "/api/v1/audit", Action::kAuditRead, &C::get_audit},
+      {Method::kGet, "/api/v1/alerting/history", Action::kAlertsRead, &C::get_alert_history},
+      {Method::kGet, "/api/v1/alerting/receivers", Action::kAlertsRead, &C::get_receivers},
+      {Method::kPost, "/api/v1/alerting/receivers/test", Action::kSilencesWrite, &C::test_receiver},
+      {Method::kPost, "/api/v1/alerting/route", Action::kAlertsRead, &C::find_route},
+      {Method::kPost, "/api/v1/alerting/silences/preview", Action::kAlertsRead,
+       &C::preview_silence},
   };
   return kRoutes;
 }

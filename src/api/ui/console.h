@@ -35,6 +35,10 @@
 #include "model/stream.h"
 #include "net/exchange.h"
 
+namespace gatehouse::alerts {
+class AlertEngine;
+}
+
 namespace gatehouse::api {
 
 // What the console shows and changes. REQUIRES: all outlive it.
@@ -53,6 +57,10 @@ struct ConsoleParts {
   const ProgramState& program;
   // Follows the calls that end from now on; see live_calls.h.
   FollowCalls follow_calls;
+  // Null until it is there: the routes of alerts answer 503.
+  alerts::AlertEngine* alerts = nullptr;
+  // The share of live alerts that a silence may hide without a word.
+  std::function<double()> silence_share{};
 };
 
 // A request of the API by someone who may make it.
@@ -133,6 +141,12 @@ class Console {
   Answer create_key(const Visit& visit, const identity::KeySpec& spec);
   // audit.cc
   Task<Answer> get_audit(Visit& visit);
+  // alerting.cc
+  Task<Answer> get_alert_history(Visit& visit);
+  Task<Answer> get_receivers(Visit& visit);
+  Task<Answer> test_receiver(Visit& visit);
+  Task<Answer> find_route(Visit& visit);
+  Task<Answer> preview_silence(Visit& visit);
 
   ConsoleParts parts_;
   LiveCalls live_;

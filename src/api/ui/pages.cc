@@ -16,9 +16,9 @@ namespace {
 // No asset of the console comes near it; an inflated form that does is damaged.
 constexpr size_t kInflatedBytesMax = 4 << 20;
 
-constexpr std::array<std::string_view, 11> kPages = {"/",          "/login", "/calls",  "/keys",
-                                                     "/upstreams", "/graph", "/query",  "/targets",
-                                                     "/store",     "/audit", "/account"};
+constexpr auto kPages = std::to_array<std::string_view>(
+    {"/", "/login", "/calls", "/keys", "/upstreams", "/graph", "/query", "/targets", "/store",
+     "/alerts", "/alerts/history", "/silences", "/rules", "/receivers", "/audit", "/account"});
 
 const Asset* find_asset(std::span<const Asset> from, std::string_view path) {
   const auto at = std::lower_bound(from.begin(), from.end(), path,

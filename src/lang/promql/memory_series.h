@@ -43,11 +43,12 @@ class MemorySeries : public model::SampleReader {
     int64_t start_ms = 0;
   };
   using Samples = std::map<int64_t, Stored>;  // by time
+  // One sample. kInvalidArgument: another value is there.
+  Status insert(const model::Labels& labels, int64_t time_ms, Stored stored);
 
  private:
   using Entry = std::map<model::Labels, Samples>::value_type;
 
-  Status insert(const model::Labels& labels, int64_t time_ms, Stored stored);
   Status load_custom_buckets(const LoadCommand& command);
   std::vector<const Entry*> matching(std::span<const model::Matcher> matchers,
                                      model::TimeRangeMs range) const;

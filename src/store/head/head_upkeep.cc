@@ -91,8 +91,10 @@ Status Head::truncate(int64_t cut_ms, bool keep_all) {
     if (!ended.empty()) shard->end_series(ended, segment);
     shard->settle_memory();
   }
-  // What came since may be older; the next flush finds it all the same.
-  begin_ms_.store(std::min(begin_ms, end_ms()));
+  // What came since may be older; the next flush finds it all the same. A head that has never
+  // held a sample has no begin: one before all times would keep it from ever being flushed.
+  const int64_t end = end_ms();
+  if (end != INT64_MIN) begin_ms_.store(std::min(begin_ms, end));
   return {};
 }
 

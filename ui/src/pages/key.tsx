@@ -45,6 +45,10 @@ function Limits({ k }: { k: Key }) {
           <dt>Models</dt>
           <dd>{k.models.join() === '*' ? 'all' : k.models.join(', ')}</dd>
         </div>
+        <div>
+          <dt>From</dt>
+          <dd>{k.allow_from.length ? k.allow_from.join(', ') : <span class="quiet">anywhere</span>}</dd>
+        </div>
       </dl>
     </section>
   );

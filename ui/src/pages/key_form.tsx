@@ -103,12 +103,12 @@ export function KeyForm({ title, act, known, close, save }: FormProps) {
       element.querySelector<HTMLElement>(`[name=${limits}]`)?.focus();
       return;
     }
-    const models = String(form.get('models') ?? '')
-      .split(/[\s,]+/)
-      .filter(Boolean);
+    const words = (name: string) => String(form.get(name) ?? '').split(/[\s,]+/).filter(Boolean);
+    const models = words('models');
     const body: Record<string, unknown> = {
       name: String(form.get('name')).trim(),
       models: models.length ? models : ['*'],
+      allow_from: words('allow_from'),
       limits,
     };
     if (!known) body['role'] = String(form.get('role'));
@@ -179,6 +179,11 @@ export function KeyForm({ title, act, known, close, save }: FormProps) {
             <option key={m} value={m} />
           ))}
         </datalist>
+        <Field label="From" hint="Addresses or blocks such as 10.0.0.0/8. Empty: from anywhere.">
+          {(props) => (
+            <input {...props} name="allow_from" defaultValue={known?.allow_from.join(', ') ?? ''} autocomplete="off" spellcheck={false} />
+          )}
+        </Field>
         <fieldset class="limits">
           <legend>Limits</legend>
           <p class="quiet">Empty: no limit.</p>

@@ -1,5 +1,5 @@
 // The store of samples: how much it holds, what holds the most, and what it costs.
-import { bytes, count, moment } from '../format';
+import { bytes, count, moment, sentence } from '../format';
 import { MetricTabs } from '../metrics/tabs';
 import { rangeText } from '../metrics/view';
 import { Failure, Heading, Loading } from '../parts/basics';
@@ -20,7 +20,7 @@ interface StoreStatus {
     memoryBytes: number;
     walBytes: number;
     blocksBytes: number;
-    blocksDamaged: number;
+    problem: string; // empty where all is well
     retentionMs: number;
     retentionBytes: number;
     blocks: { id: string; minTime: number; maxTime: number; series: number; samples: number; bytes: number; level: number }[];
@@ -102,9 +102,9 @@ export function Store(_: { params: Record<string, string | undefined> }) {
               </dd>
             </div>
           </dl>
-          {data.storage.blocksDamaged > 0 && (
-            <p class="reason" role="alert">
-              {data.storage.blocksDamaged} damaged blocks were set aside; the log says which. The rest is served.
+          {data.storage.problem && (
+            <p class="callout" role="alert">
+              {sentence(data.storage.problem)} The rest is served.
             </p>
           )}
           <div class="rankings">

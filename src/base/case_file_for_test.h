@@ -1,4 +1,4 @@
-// Runs the text cases of test/gateway (their form: test/gateway/README.md).
+// Runs cases written as text (test/gateway, test/alerts; their form: test/gateway/README.md).
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 
 #include "base/text.h"
 
-namespace gatehouse::gateway {
+namespace gatehouse {
 
 struct Step {
   std::string verb;
@@ -123,10 +123,10 @@ inline void run_case_file(const std::filesystem::path& path,
   EXPECT_GT(checks, 0) << path << " checks nothing";
 }
 
-// Every *.test file of test/gateway/<folder>, from the repository's root.
+// Every *.test file of the folder, "test/gateway/limits", from the repository's root.
 inline void run_case_folder(const std::string& folder,
                             const std::function<std::unique_ptr<CaseDriver>()>& make) {
-  const std::filesystem::path root = std::filesystem::path("test/gateway") / folder;
+  const std::filesystem::path root(folder);
   ASSERT_TRUE(std::filesystem::is_directory(root)) << "run from the root of the repository";
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(root)) {
@@ -137,4 +137,4 @@ inline void run_case_folder(const std::string& folder,
   EXPECT_GT(files, 0) << root << " holds no case";
 }
 
-}  // namespace gatehouse::gateway
+}  // namespace gatehouse
