@@ -193,9 +193,8 @@ bool TimeInterval::contains(int64_t unix_ms) const {
   const auto local = local_time(unix_ms >= 0 ? unix_ms / 1000 : (unix_ms - 999) / 1000, location);
   if (!local.ok()) return false;  // the zone has been taken off the machine since
   const auto in = [](int value) {
-    return [value](const InclusiveRange& range) {
-      return value >= range.begin && value <= range.end;
-    };
+    return
+        [value](const InclusiveRange& range) { return value >= range.begin && value <= range.end; };
   };
   const int minute = local->hour * 60 + local->minute;
   if (!none_or_any(times, [minute](const InclusiveRange& range) {
