@@ -62,6 +62,7 @@ class Server(Controller):
 class Mails(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        alert_programs.need_units()
         cls.folder = tempfile.TemporaryDirectory(prefix="gatehouse-mail-")
         place = pathlib.Path(cls.folder.name)
         cls.certificate = str(place / "cert.pem")
@@ -84,7 +85,7 @@ class Mails(unittest.TestCase):
         self.addCleanup(server.stop)
         config = {"smarthost": f"127.0.0.1:{server.port}", "from": "Watch <watch@example.org>",
                   "to": "oncall@example.org", **receiver}
-        out = subprocess.run([alert_programs.BUILD / "test_alerts", "--gtest_filter=SenderTest.MailToARealServer"],
+        out = subprocess.run([alert_programs.UNITS, "--gtest_filter=SenderTest.MailToARealServer"],
                              check=True, text=True, capture_output=True, timeout=60,
                              env={"GATEHOUSE_TEST_MAIL": json.dumps(config),
                                   "GATEHOUSE_TEST_NOTIFICATION": notification}).stdout

@@ -71,7 +71,7 @@ class Templates(unittest.TestCase):
             json.dump({"files": [], "data": [json.dumps(each) for each in DATA], "texts": texts,
                        "html": list(html)}, file)
             file.flush()
-            program = alert_programs.BUILD / "test_alerts"
+            program = alert_programs.UNITS
             out = subprocess.run([program, "--gtest_filter=Comparison.Rendered"], check=True, text=True,
                                  capture_output=True, env={"GATEHOUSE_TEST_RENDER": file.name}).stdout
         return [json.loads(line[9:]) for line in out.splitlines() if line.startswith("rendered ")]
@@ -86,6 +86,7 @@ class Templates(unittest.TestCase):
         return {"text": out.stdout} if out.returncode == 0 else {"error": out.stderr}
 
     def setUp(self):
+        alert_programs.need_units()
         if AMTOOL is None or not (PLACE / "default.tmpl").exists():
             self.skipTest("Debian's amtool is not installed")
 
