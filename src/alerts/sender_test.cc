@@ -121,6 +121,17 @@ TEST_F(SenderTest, CredentialsOfTheUrl) {
   EXPECT_FALSE(outcome.retry);
 }
 
+TEST_F(SenderTest, CredentialsOfTheClient) {
+  ScriptedPeer peer([&](int fd, int) {
+    answer(fd, http("403 No", "", "Authorization: Bearer token-word is not known"));
+  });
+  const auto hook =
+      make("webhook_configs",
+           webhook(peer.port(), "http_config: {authorization: {credentials: token-word}}"));
+  EXPECT_EQ(send(*hook).error,
+            "unexpected status code 403: Authorization: Bearer <secret> is not known");
+}
+
 TEST_F(SenderTest, AsksToWait) {
   ScriptedPeer peer([&](int fd, int) {
     answer(fd, http("429 Too Many Requests", "Retry-After: 7\r\n", "later\n\n  please"));
