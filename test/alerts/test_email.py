@@ -4,6 +4,7 @@ import collections
 import email
 import email.policy
 import json
+import logging
 import pathlib
 import ssl
 import subprocess
@@ -16,6 +17,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword, SMTP
 
 import alert_programs
 
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # of a handshake that is to fail
 Outcome = collections.namedtuple("Outcome", "delivered retry status error")
 
 
