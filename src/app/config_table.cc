@@ -393,7 +393,7 @@ TypePtr alerts() {
           "An alertmanager.yml, taken as it stands: who is told of which alerts. Read again when "
           "it changes. Without one alerts are shown in the console and nobody is told.")
       .add(
-          "external_url", text_type("URL", check_base_url, "https://gatehouse.example.com"),
+          "external_url", text_type("URL", check_url, "https://gatehouse.example.com"),
           [](Config & c) -> auto& { return c.alerts.external_url; },
           "Where links in notifications lead; without it server.public_url, or where Gatehouse "
           "listens.")
