@@ -286,14 +286,13 @@ TEST_F(RuleEngineTest, EvaluationsThatCannotBeInTimeAreCountedAndLeftOut) {
   store.put({{"__name__", "load"}}, 3);
   begin();
   configure("groups: [{name: g, interval: 50ms, rules: [{record: r, expr: load}]}]");
-  ASSERT_TRUE(wait_for([&] { return counter("prometheus_rule_group_iterations_missed") >= 4; }));
+  ASSERT_TRUE(wait_for([&] { return engine->groups()[0].missed >= 4; }));
   engine->finish();
-  const GroupView view = engine->groups()[0];
-  EXPECT_GE(view.missed, 4u);
-  // What was due is what was done and what was missed.
-  EXPECT_EQ(
-      counter("prometheus_rule_group_iterations"),
-      counter("prometheus_rule_evaluations") + counter("prometheus_rule_group_iterations_missed"));
+  // What was due is what was done, what was missed, and one that finish() may have cut short.
+  const double left = counter("prometheus_rule_group_iterations") -
+                      counter("prometheus_rule_evaluations") -
+                      counter("prometheus_rule_group_iterations_missed");
+  EXPECT_TRUE(left == 0 || left == 1) << left;
 }
 
 TEST_F(RuleEngineTest, AViewDoesNotWaitForASlowRuleWhoseLastEvaluationIsKnown) {
