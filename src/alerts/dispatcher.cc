@@ -173,9 +173,9 @@ void Dispatcher::collect_empty() {
   }
 }
 
-void Dispatcher::each_group(const std::function<void(const Group&)>& visit) const {
+void Dispatcher::each_group(const std::function<void(const std::shared_ptr<Group>&)>& visit) const {
   for (const auto& route : routes_) {
-    for (const auto& [labels, group] : route->groups) visit(*group);
+    for (const auto& [labels, group] : route->groups) visit(group);
   }
 }
 

@@ -68,7 +68,7 @@ class Dispatcher {
   void collect_empty();
 
   size_t groups() const { return due_.size(); }
-  void each_group(const std::function<void(const Group&)>& visit) const;
+  void each_group(const std::function<void(const std::shared_ptr<Group>&)>& visit) const;
 
  private:
   void add_routes(const Route& route, std::unordered_map<std::string, int>& seen,

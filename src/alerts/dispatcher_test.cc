@@ -193,7 +193,7 @@ TEST_F(DispatcherFixture, GroupsOfRoutesThatStayGoOnOverAReload) {
   dispatcher.configure(config_of(" receiver: b\n group_by: [job]\n"), store,
                        {kNow + 80'000, kNow + 80'000});
   size_t alerts = 0;
-  dispatcher.each_group([&](const Group& group) { alerts += group.alerts.size(); });
+  dispatcher.each_group([&](const auto& group) { alerts += group->alerts.size(); });
   EXPECT_EQ(alerts, 2U);
   // A shorter interval holds at once.
   dispatcher.configure(config_of(" receiver: b\n group_by: [job]\n group_interval: 1s\n"), store,

@@ -118,8 +118,12 @@ class AlertEngine : public model::Notifier {
   Status take(std::vector<model::Alert> alerts);
 
   std::shared_ptr<const AlertmanagerConfig> config() const;
+  // By fingerprint; groups by their labels, then receivers. The visiting forms never hold more
+  // than one group, as a storm of alerts is large.
   std::vector<AlertView> alerts(const AlertFilter& filter) const;
   std::vector<GroupView> groups(const AlertFilter& filter) const;
+  void visit_alerts(const AlertFilter& filter, const std::function<void(AlertView&&)>& visit) const;
+  void visit_groups(const AlertFilter& filter, const std::function<void(GroupView&&)>& visit) const;
   std::vector<ReceiverView> receivers() const;
   std::vector<DeliveryView> deliveries(std::string_view receiver, size_t limit) const;
   Silences& silences();

@@ -178,8 +178,9 @@ TEST_F(EngineFixture, HidesWhatIsSilencedAndInhibitedAndSaysWhy) {
   EXPECT_TRUE(has(bodies[0], R"("sev":"high")"));
   AlertFilter suppressed;
   suppressed.active = false;
-  const auto views = engine->alerts(suppressed);
+  auto views = engine->alerts(suppressed);
   ASSERT_EQ(views.size(), 2U);
+  if (views[0].silenced_by.empty()) std::swap(views[0], views[1]);  // they come by fingerprint
   EXPECT_EQ(views[0].silenced_by, std::vector<std::string>{id});
   EXPECT_EQ(views[1].inhibited_by.size(), 1U);
   // The history knows who.

@@ -26,7 +26,7 @@ constexpr int64_t kSaveAnywayMs = 60'000;
 // of a longer interval must not hold up the rest.
 constexpr int64_t kHoldMsMax = 300'000;
 constexpr int64_t kCollectEveryMs = 30'000;         // Alertmanager's for groups
-constexpr int64_t kSweepEveryMs = 10'000;           // of inhibition, for the history
+constexpr int64_t kSweepEveryMs = 30'000;           // of inhibition, for the history
 constexpr int64_t kSilenceCollectMs = 15 * 60'000;  // Alertmanager's maintenance interval
 // Records are looked for from so long before the snapshot, should the clock have been set back.
 constexpr int64_t kClockStepMs = 3'600'000;

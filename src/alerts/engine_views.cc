@@ -11,10 +11,8 @@ void add_new(std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
-// LabelSet.Before of Alertmanager is for notifications; people find their way by the text.
-bool group_before(const GroupView& a, const GroupView& b) {
-  return a.labels != b.labels ? a.labels < b.labels : a.receiver < b.receiver;
-}
+// Made under one hold of the lock.
+constexpr size_t kViewsAtATime = 256;
 
 bool view_before(const AlertView& a, const AlertView& b) { return a.alert.labels < b.alert.labels; }
 
@@ -85,50 +83,93 @@ std::shared_ptr<const AlertmanagerConfig> AlertEngine::config() const {
 
 bool AlertEngine::ready() const { return config() != nullptr; }
 
-std::vector<AlertView> AlertEngine::alerts(const AlertFilter& filter) const {
+void AlertEngine::visit_alerts(const AlertFilter& filter,
+                               const std::function<void(AlertView&&)>& visit) const {
   const ReceiverFilter receivers(filter.receiver_regex);
+  std::vector<uint64_t> fingerprints;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->dispatcher.config() == nullptr) return;
+    const int64_t wall_ms = state_->now().wall_ms;
+    state_->store.each([&](StoredAlert& alert) {
+      if (!state_->store.resolved(alert, wall_ms)) fingerprints.push_back(alert.fingerprint);
+    });
+  }
+  std::sort(fingerprints.begin(), fingerprints.end());
   std::vector<AlertView> views;
-  const std::lock_guard lock(state_->mutex);
-  if (state_->dispatcher.config() == nullptr) return views;
-  const Moment at = state_->now();
-  state_->store.each([&](StoredAlert& alert) {
-    if (state_->store.resolved(alert, at.wall_ms)) return;
-    const model::Labels labels = alert.labels();
-    if (!matches_all(filter.matchers, labels)) return;
-    AlertView view = state_->view_of(alert, labels, at);
-    if (state_->shows(filter, view) && receivers.lets_any(view.receivers)) {
-      views.push_back(std::move(view));
+  for (size_t from = 0; from < fingerprints.size(); from += kViewsAtATime) {
+    const size_t until = std::min(fingerprints.size(), from + kViewsAtATime);
+    {
+      const std::lock_guard lock(state_->mutex);
+      const Moment at = state_->now();
+      for (size_t i = from; i < until; ++i) {
+        StoredAlert* const alert = state_->store.find(fingerprints[i]);
+        if (alert == nullptr || state_->store.resolved(*alert, at.wall_ms)) continue;
+        const model::Labels labels = alert->labels();
+        if (!matches_all(filter.matchers, labels)) continue;
+        AlertView view = state_->view_of(*alert, labels, at);
+        if (state_->shows(filter, view) && receivers.lets_any(view.receivers)) {
+          views.push_back(std::move(view));
+        }
+      }
     }
-  });
-  std::sort(views.begin(), views.end(), view_before);
+    for (AlertView& view : views) visit(std::move(view));
+    views.clear();
+  }
+}
+
+std::vector<AlertView> AlertEngine::alerts(const AlertFilter& filter) const {
+  std::vector<AlertView> views;
+  visit_alerts(filter, [&views](AlertView&& view) { views.push_back(std::move(view)); });
   return views;
 }
 
-std::vector<GroupView> AlertEngine::groups(const AlertFilter& filter) const {
+void AlertEngine::visit_groups(const AlertFilter& filter,
+                               const std::function<void(GroupView&&)>& visit) const {
   const ReceiverFilter receivers(filter.receiver_regex);
-  std::vector<GroupView> views;
-  const std::lock_guard lock(state_->mutex);
-  const Moment at = state_->now();
-  state_->dispatcher.each_group([&](const Group& group) {
-    const Route& route = *group.route->route;
-    if (!receivers.lets(route.receiver)) return;
-    GroupView view;
-    for (StoredAlert* const alert : group.alerts) {
-      if (state_->store.resolved(*alert, at.wall_ms)) continue;
-      const model::Labels labels = alert->labels();
-      if (!matches_all(filter.matchers, labels)) continue;
-      AlertView one = state_->view_of(*alert, labels, at);
-      if (state_->shows(filter, one)) view.alerts.push_back(std::move(one));
-    }
-    if (view.alerts.empty()) return;
-    std::sort(view.alerts.begin(), view.alerts.end(), view_before);
-    view.labels = group.labels;
-    view.receiver = route.receiver;
-    view.key = group.key();
-    view.route_id = route.id;
-    views.push_back(std::move(view));
+  struct Found {
+    model::Labels labels;
+    std::string receiver;
+    std::shared_ptr<Group> group;
+  };
+  std::vector<Found> found;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->dispatcher.each_group([&](const std::shared_ptr<Group>& group) {
+      const std::string& receiver = group->route->route->receiver;
+      if (receivers.lets(receiver)) found.push_back({group->labels, receiver, group});
+    });
+  }
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    return a.labels != b.labels ? a.labels < b.labels : a.receiver < b.receiver;
   });
-  std::sort(views.begin(), views.end(), group_before);
+  for (Found& each : found) {
+    GroupView view;
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (each.group->route == nullptr) continue;  // a reload came in between
+      const Moment at = state_->now();
+      for (StoredAlert* const alert : each.group->alerts) {
+        if (state_->store.resolved(*alert, at.wall_ms)) continue;
+        const model::Labels labels = alert->labels();
+        if (!matches_all(filter.matchers, labels)) continue;
+        AlertView one = state_->view_of(*alert, labels, at);
+        if (state_->shows(filter, one)) view.alerts.push_back(std::move(one));
+      }
+      view.key = each.group->key();
+      view.route_id = each.group->route->route->id;
+    }
+    if (view.alerts.empty()) continue;
+    std::sort(view.alerts.begin(), view.alerts.end(), view_before);
+    view.labels = std::move(each.labels);
+    view.receiver = std::move(each.receiver);
+    visit(std::move(view));
+  }
+}
+
+std::vector<GroupView> AlertEngine::groups(const AlertFilter& filter) const {
+  std::vector<GroupView> views;
+  visit_groups(filter, [&views](GroupView&& view) { views.push_back(std::move(view)); });
   return views;
 }
 

@@ -91,6 +91,7 @@ class MetricService {
   std::unique_ptr<store::MetricStore> store_;
   Pool query_pool_;
   Pool intake_pool_;
+  Pool bulk_pool_;
   Pool collect_pool_{2};
   QueryParallel parallel_;
   std::unique_ptr<Loop> loop_;

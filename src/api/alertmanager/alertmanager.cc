@@ -251,13 +251,11 @@ Task<AlertAnswer> Alertmanager::get_alerts(Asked& asked) {
   const auto filter = read_filter(asked);
   if (!filter.ok()) co_return alert_refusal(400, filter.status().message());
   const auto work = [this, &filter] {
-    std::vector<alerts::AlertView> found = parts_.engine.alerts(*filter);
-    std::sort(found.begin(), found.end(),
-              [](const auto& a, const auto& b) { return a.fingerprint < b.fingerprint; });
     std::string body;
     JsonWriter json(body);
     json.begin_array();
-    for (const alerts::AlertView& alert : found) write_alert(json, alert);
+    parts_.engine.visit_alerts(*filter,
+                               [&json](alerts::AlertView&& alert) { write_alert(json, alert); });
     json.end_array();
     return body;
   };
@@ -271,7 +269,8 @@ Task<AlertAnswer> Alertmanager::groups(Asked& asked) {
     std::string body;
     JsonWriter json(body);
     json.begin_array();
-    for (const alerts::GroupView& group : parts_.engine.groups(*filter)) write_group(json, group);
+    parts_.engine.visit_groups(*filter,
+                               [&json](alerts::GroupView&& group) { write_group(json, group); });
     json.end_array();
     return body;
   };
