@@ -59,6 +59,7 @@ class TestStore : public model::SampleAppender, public model::SampleReader {
     const std::lock_guard lock(mutex_);
     ASSIGN_OR_RETURN(const auto set, series_.select(matchers, range, order, context));
     auto copy = std::make_unique<Copy>();
+    copy->slow_ms = slow_series_ms;
     for (size_t i = 0; i < set->size(); ++i) {
       const auto labels = set->labels(i);
       copy->names.emplace_back();
@@ -115,7 +116,7 @@ class TestStore : public model::SampleAppender, public model::SampleReader {
   }
 
   std::atomic<bool> full{false};
-  std::atomic<int> slow_ms{0};
+  std::atomic<int> slow_ms{0}, slow_series_ms{0};
   mutable std::atomic<int> reading_most{0};
 
  private:
@@ -126,7 +127,9 @@ class TestStore : public model::SampleAppender, public model::SampleReader {
     std::vector<model::SampleColumns> columns;
     size_t size() const override { return views.size(); }
     model::LabelsView labels(size_t i) const override { return views[i]; }
+    int64_t slow_ms = 0;
     Status samples(size_t i, model::SampleColumns& out) const override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(slow_ms));
       out = columns[i];
       return {};
     }
@@ -344,6 +347,21 @@ TEST_F(RuleEngineTest, WhatFiredBeforeARestartFiresAfterItWithoutWaiting) {
   configure(yaml);
   ASSERT_TRUE(wait_for([&] { return engine->ready(); }));
   ASSERT_TRUE(wait_for([&] { return rule("High").state == AlertState::kFiring; }, 1s));
+}
+
+TEST_F(RuleEngineTest, NeitherTheEndNorAReloadWaitsForARuleThatTakesLong) {
+  for (int i = 0; i < 100; ++i) store.put({{"__name__", "load"}, {"n", std::to_string(i)}}, 3);
+  store.slow_series_ms = 200;  // twenty seconds together
+  begin();
+  const std::string yaml = "groups: [{name: g, interval: 50ms, rules: [{record: r, expr: load}]}]";
+  const auto begun = std::chrono::steady_clock::now();
+  configure(yaml);
+  ASSERT_TRUE(wait_for([&] { return counter("prometheus_rule_group_iterations") >= 1; }));
+  configure("groups: [{name: g, interval: 50ms, rules: [{record: s, expr: load * 2}]}]");
+  ASSERT_TRUE(wait_for([&] { return counter("prometheus_rule_group_iterations") >= 2; }));
+  engine->finish();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s);
+  EXPECT_EQ(counter("prometheus_rule_evaluation_failures"), 0);
 }
 
 TEST_F(RuleEngineTest, AnErrorIsShownAndAlertsGoOutThoughNothingCanBeStored) {

@@ -89,6 +89,7 @@ RunningGroup::RunningGroup(const GroupSurroundings& around, RuleGroup group,
                            const EvaluationOptions& options, RunningGroup* before)
     : around_(around),
       options_(options),
+      reader_(around.parts.reader, around.stopping, gone),
       metrics_(around.metrics.of_group(group.file, group.name)),
       offset_ms_(static_cast<int64_t>(
           model::Labels{{"file", group.file}, {"name", group.name}}.hash() %
@@ -137,7 +138,7 @@ int64_t RunningGroup::run(int64_t due_ms) {
   metrics_.iterations.add(static_cast<double>(passed + 1));
   if (passed > 0) metrics_.missed.add(static_cast<double>(passed));
   const int64_t begun_ns = steady_ns();
-  EvaluationSource source{.reader = around_.parts.reader,
+  EvaluationSource source{.reader = reader_,
                           .budget = around_.parts.budget,
                           .parallel = nullptr,  // its threads are for those who wait
                           .share = &around_.share};
@@ -178,6 +179,10 @@ void RunningGroup::evaluate_rule(size_t rule, int64_t slot_ms, const EvaluationS
   const int64_t begun_ms = around_.now_ms();
   const int64_t begun_ns = steady_ns();
   const RuleOutcome outcome = evaluation_.evaluate(rule, slot_ms, source);
+  // It was not wrong, it was ended, and has changed nothing. At the end of the program not
+  // even a result counts: whether data was lost may not have been asked to the end.
+  if (outcome.status.code() == Code::kCancelled && reader_.ending()) return;
+  if (around_.stopping) return;
   Status appended;
   if (outcome.status.ok()) {
     appended = append(outcome.time_ms, outcome.samples, rules_[rule].refs);
