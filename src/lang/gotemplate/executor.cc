@@ -442,7 +442,7 @@ class Executor {
       missing = false;
       ASSIGN_OR_RETURN(Value value, member(receiver, name, last ? call : Call{call.dot}, expr,
                                            element, missing));
-      element = map_of(receiver) && receiver.type_name() != "map[string]string";
+      element = !last && map_of(receiver) && receiver.type_name() != "map[string]string";
       receiver = std::move(value);
     }
     RETURN_IF_ERROR(charge_text(receiver));

@@ -10,9 +10,9 @@
 
 namespace gatehouse::gotemplate {
 
-// Blocks and parentheses within each other: deeper than any that is written by hand, and
-// far from what the stack holds.
-inline constexpr int kSyntaxNestingMax = 200;
+// Blocks (which count twice) and parentheses within each other: deeper than any that is written by
+// hand, and far from what the stack holds.
+inline constexpr int kSyntaxNestingMax = 400;
 // Of a text: receivers' templates are a hundredth of it.
 inline constexpr size_t kSourceBytesMax = 4 << 20;
 

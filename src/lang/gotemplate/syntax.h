@@ -39,23 +39,23 @@ struct Expr {
 
 // What html/template does to what an action prints; see html/escaper.h.
 enum class Escaper : uint8_t {
-  kHtml,           // text
-  kRcdata,         // of <title>, <textarea>
-  kHtmlNospace,    // attributes without quotes
-  kAttribute,      // attributes in quotes
-  kHtmlName,       // names of elements and attributes
-  kComment,        // prints nothing
+  kHtml,         // text
+  kRcdata,       // of <title>, <textarea>
+  kHtmlNospace,  // attributes without quotes
+  kAttribute,    // attributes in quotes
+  kHtmlName,     // names of elements and attributes
+  kComment,      // prints nothing
   kJsValue,
   kJsString,
-  kJsTemplate,     // within backquotes
+  kJsTemplate,  // within backquotes
   kJsRegexp,
   kCssValue,
   kCssString,
-  kUrlFilter,      // schemes that do nothing but fetch
+  kUrlFilter,  // schemes that do nothing but fetch
   kUrlNormalize,
   kUrlQuery,
   kSrcset,
-  kHtmlFunction,   // the functions "html" and "urlquery", in place of their likes
+  kHtmlFunction,  // the functions "html" and "urlquery", in place of their likes
   kQueryFunction,
 };
 

@@ -23,6 +23,8 @@ struct Templates::State {
   };
   std::unique_ptr<Escaped> escaped = std::make_unique<Escaped>();
 
+  // Prometheus's "tmpl" executes templates whose names are computed.
+  bool calls_by_name() const { return functions->contains("tmpl"); }
   bool is_function(std::string_view name) const {
     return name == "and" || name == "or" || builtins().contains(name) || functions->contains(name);
   }
@@ -75,8 +77,10 @@ Result<std::string> Templates::execute(std::string_view name, const Value& data,
     const std::lock_guard lock(escaped.mutex);
     auto known = escaped.by_name.find(name);
     if (known == escaped.by_name.end()) {
-      known =
-          escaped.by_name.emplace(std::string(name), html::escape_trees(state_->trees, name)).first;
+      known = escaped.by_name
+                  .emplace(std::string(name),
+                           html::escape_trees(state_->trees, name, state_->calls_by_name()))
+                  .first;
     }
     ASSIGN_OR_RETURN(trees, known->second);
   }
@@ -93,7 +97,8 @@ Result<std::string> Templates::execute_text(std::string_view text, const Value& 
                          [this](std::string_view word) { return state_->is_function(word); }));
   Program program{&trees, state_->functions.get(), state_->options.missing_key};
   if (state_->options.escape == Escape::kText) return run_program(program, kName, data, limits);
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Trees> escaped, html::escape_trees(trees, kName));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Trees> escaped,
+                   html::escape_trees(trees, kName, state_->calls_by_name()));
   program.trees = escaped.get();
   return run_program(program, kName, data, limits);
 }

@@ -9,26 +9,28 @@ namespace gatehouse::gotemplate::html {
 namespace {
 
 constexpr std::array<std::string_view, 31> kStates = {
-    "stateText",      "stateTag",        "stateAttrName",     "stateAfterName",
-    "stateBeforeValue", "stateHTMLCmt",  "stateRCDATA",       "stateAttr",
-    "stateURL",       "stateSrcset",     "stateMetaContent",  "stateMetaContentURL",
-    "stateJS",        "stateJSDqStr",    "stateJSSqStr",      "stateJSTmplLit",
-    "stateJSRegexp",  "stateJSBlockCmt", "stateJSLineCmt",    "stateJSHTMLOpenCmt",
-    "stateJSHTMLCloseCmt", "stateCSS",   "stateCSSDqStr",     "stateCSSSqStr",
-    "stateCSSDqURL",  "stateCSSSqURL",   "stateCSSURL",       "stateCSSBlockCmt",
-    "stateCSSLineCmt", "stateError",     "stateDead"};
+    "stateText",        "stateTag",           "stateAttrName",
+    "stateAfterName",   "stateBeforeValue",   "stateHTMLCmt",
+    "stateRCDATA",      "stateAttr",          "stateURL",
+    "stateSrcset",      "stateMetaContent",   "stateMetaContentURL",
+    "stateJS",          "stateJSDqStr",       "stateJSSqStr",
+    "stateJSTmplLit",   "stateJSRegexp",      "stateJSBlockCmt",
+    "stateJSLineCmt",   "stateJSHTMLOpenCmt", "stateJSHTMLCloseCmt",
+    "stateCSS",         "stateCSSDqStr",      "stateCSSSqStr",
+    "stateCSSDqURL",    "stateCSSSqURL",      "stateCSSURL",
+    "stateCSSBlockCmt", "stateCSSLineCmt",    "stateError",
+    "stateDead"};
 constexpr std::array<std::string_view, 4> kDelimiters = {"delimNone", "delimDoubleQuote",
                                                          "delimSingleQuote", "delimSpaceOrTagEnd"};
 constexpr std::array<std::string_view, 4> kUrlParts = {"urlPartNone", "urlPartPreQuery",
                                                        "urlPartQueryOrFrag", "urlPartUnknown"};
-constexpr std::array<std::string_view, 3> kSlashes = {"jsCtxRegexp", "jsCtxDivOp",
-                                                      "jsCtxUnknown"};
+constexpr std::array<std::string_view, 3> kSlashes = {"jsCtxRegexp", "jsCtxDivOp", "jsCtxUnknown"};
 constexpr std::array<std::string_view, 7> kAttributes = {
-    "attrNone", "attrScript", "attrScriptType", "attrStyle", "attrURL", "attrSrcset",
-    "attrMetaContent"};
-constexpr std::array<std::string_view, 6> kElements = {
-    "elementNone", "elementScript", "elementStyle", "elementTextarea", "elementTitle",
-    "elementMeta"};
+    "attrNone", "attrScript", "attrScriptType", "attrStyle",
+    "attrURL",  "attrSrcset", "attrMetaContent"};
+constexpr std::array<std::string_view, 6> kElements = {"elementNone",  "elementScript",
+                                                       "elementStyle", "elementTextarea",
+                                                       "elementTitle", "elementMeta"};
 
 template <typename Names, typename Enum>
 std::string_view name_of(const Names& names, Enum value) {

@@ -11,13 +11,13 @@ namespace gatehouse::gotemplate::html {
 
 enum class State : uint8_t {
   kText,
-  kTag,          // within <...>, before an attribute or the end
+  kTag,  // within <...>, before an attribute or the end
   kAttrName,
   kAfterName,    // before "="
   kBeforeValue,  // behind "="
   kHtmlCmt,
-  kRcdata,       // <textarea>, <title>
-  kAttr,         // the value of a plain attribute
+  kRcdata,  // <textarea>, <title>
+  kAttr,    // the value of a plain attribute
   kUrl,
   kSrcset,
   kMetaContent,
@@ -47,9 +47,7 @@ enum class Delimiter : uint8_t { kNone, kDoubleQuote, kSingleQuote, kSpaceOrTagE
 enum class UrlPart : uint8_t { kNone, kPreQuery, kQueryOrFrag, kUnknown };
 // What a "/" in JavaScript would begin.
 enum class JsSlash : uint8_t { kRegexp, kDivOp, kUnknown };
-enum class Attribute : uint8_t {
-  kNone, kScript, kScriptType, kStyle, kUrl, kSrcset, kMetaContent
-};
+enum class Attribute : uint8_t { kNone, kScript, kScriptType, kStyle, kUrl, kSrcset, kMetaContent };
 enum class Element : uint8_t { kNone, kScript, kStyle, kTextarea, kTitle, kMeta };
 
 struct Context {

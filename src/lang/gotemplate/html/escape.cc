@@ -183,9 +183,7 @@ std::string js_value(const Value& value, const Text& text) {
   const auto* duration = value.as<Duration>();
   const auto json = json_text(duration || text.kind ? Value(text.text) : value);
   if (!json.ok()) return js_comment(json.status().message());
-  const auto is_name = [](char c) {
-    return is_alnum(c) || c == '_' || c == '$';
-  };
+  const auto is_name = [](char c) { return is_alnum(c) || c == '_' || c == '$'; };
   const bool pads = is_name(json->front()) || is_name(json->back());
   return pads ? " " + *json + " " : *json;
 }
@@ -244,7 +242,7 @@ std::string css_value(const Text& text) {
         (c == '-' && at > 0 && decoded[at - 1] == '-')) {
       return std::string(kRefused);
     }
-    if (is_alnum(c) || c == '-' || c == '_') name += ascii_lower(c);
+    if (is_alnum(c) || c == '_') name += ascii_lower(c);
   }
   if (name.find("expression") != std::string::npos ||
       name.find("mozbinding") != std::string::npos) {
@@ -270,12 +268,12 @@ std::string url_text(std::string_view url, bool normalizes) {
   std::string out;
   for (size_t at = 0; at < url.size(); ++at) {
     const char c = url[at];
-    const bool kept =
-        is_alnum(c) || (c != '\0' && std::string_view("-._~").find(c) != std::string_view::npos) ||
-        (normalizes && c != '\0' &&
-         std::string_view("!#$&*+,/:;=?@[]").find(c) != std::string_view::npos) ||
-        (normalizes && c == '%' && at + 2 < url.size() && is_hex(url[at + 1]) &&
-         is_hex(url[at + 2]));
+    const bool kept = is_alnum(c) ||
+                      (c != '\0' && std::string_view("-._~").find(c) != std::string_view::npos) ||
+                      (normalizes && c != '\0' &&
+                       std::string_view("!#$&*+,/:;=?@[]").find(c) != std::string_view::npos) ||
+                      (normalizes && c == '%' && at + 2 < url.size() && is_hex(url[at + 1]) &&
+                       is_hex(url[at + 2]));
     if (kept) {
       out += c;
     } else {
@@ -296,9 +294,8 @@ std::string source_text(std::string_view element) {
   while (end < element.size() && !is_html_space(element[end])) ++end;
   const std::string_view url = element.substr(begin, end - begin);
   const std::string_view size = element.substr(end);
-  if (!safe_url(url) || !std::all_of(size.begin(), size.end(), [](char c) {
-        return is_html_space(c) || is_alnum(c);
-      })) {
+  if (!safe_url(url) || !std::all_of(size.begin(), size.end(),
+                                     [](char c) { return is_html_space(c) || is_alnum(c); })) {
     return "#" + std::string(kRefused);
   }
   return std::string(element.substr(0, begin)) + url_text(url, true) + std::string(size);
@@ -331,8 +328,7 @@ std::string srcset(const Text& text) {
 Result<Value> escape(Escaper escaper, const Value& value) {
   ASSIGN_OR_RETURN(const Text text, read(value));
   switch (escaper) {
-    case Escaper::kHtml:
-      return Value(text.is(Kind::kHtml) ? text.text : html_text(text.text, {}));
+    case Escaper::kHtml: return Value(text.is(Kind::kHtml) ? text.text : html_text(text.text, {}));
     case Escaper::kRcdata: return Value(html_text(text.text, {text.is(Kind::kHtml), false, false}));
     case Escaper::kHtmlNospace: return Value(attribute_value(text, true));
     case Escaper::kAttribute: return Value(attribute_value(text, false));

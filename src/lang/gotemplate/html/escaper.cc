@@ -50,8 +50,7 @@ void append_text_with_tags(std::string_view text, bool leaves, std::string& out)
     if (tag != std::string_view::npos) end = tag;
   }
   for (size_t at = 0; at < text.size(); ++at) {
-    const bool stray = text[at] == '<' && at < end &&
-                       to_lower(text.substr(at, 9)) != "<!doctype";
+    const bool stray = text[at] == '<' && at < end && to_lower(text.substr(at, 9)) != "<!doctype";
     if (stray) {
       out += "&lt;";
     } else {
@@ -101,25 +100,34 @@ class Walk {
  public:
   explicit Walk(const Trees& trees) : trees_(trees) {}
 
-  Result<std::shared_ptr<const Trees>> run(std::string_view name) {
+  Result<std::shared_ptr<const Trees>> run(std::string_view name, bool all) {
+    if (all) {
+      for (const auto& [other, tree] : trees_) {
+        if (other != name) (void)call(Context(), other, other);
+      }
+    }
     name_ = name;
     auto [context, key] = call(Context(), std::string(name), std::string(name));
     if (context.state != State::kError && context.state != State::kText) {
-      context = fail("ends in a non-text context: " + to_text(context), nullptr, nullptr);
+      context = fail("ends in a non-text context: " + to_text(context));
     }
     if (context.state == State::kError) return invalid_argument(context.error);
     return std::make_shared<const Trees>(std::move(done_));
   }
 
  private:
+  // The contexts at each {{break}} and {{continue}} of a loop.
+  struct Leave {
+    Context context;
+    const Statement* statement = nullptr;
+  };
   struct Loop {
-    std::vector<Context> leaves;  // at each break and continue
+    std::vector<Leave> leaves;
   };
 
   // "html/template:name:line:column: what".
-  Context fail(const std::string& what, const Tree* tree, const Statement* statement) const {
-    std::string place = name_;
-    if (tree && statement) place = location(*tree, statement->position);
+  Context fail(const std::string& what, const Tree* tree = nullptr, size_t position = 0) const {
+    const std::string place = tree ? location(*tree, position) : name_;
     return failed("html/template:" + place + ": " + what);
   }
 
@@ -136,7 +144,7 @@ class Walk {
       return {failed("html/template:" + described + ": no such template " + quote(name)), key};
     }
     if (ends_.size() >= kTemplatesMax) {
-      return {fail("templates are called in too many contexts", nullptr, nullptr), key};
+      return {fail("templates are called in too many contexts"), key};
     }
     const Tree& tree = *found->second;
     const auto ends = ends_;
@@ -149,8 +157,8 @@ class Walk {
       done_ = done;
       const Context again = assume(context, end, key, tree);
       if (!(again == end) && again.state != State::kError) {
-        end = failed("html/template:" + described + ": cannot compute output context for template " +
-                     name);
+        end = failed("html/template:" + described +
+                     ": cannot compute output context for template " + name);
       } else {
         end = again;
       }
@@ -179,7 +187,7 @@ class Walk {
   Context list(Context context, const Body& body, const Tree& tree, Body* out) {
     if (++depth_ > kDepthMax) {
       --depth_;
-      return fail("statements within each other too deep", nullptr, nullptr);
+      return fail("statements within each other too deep");
     }
     for (const Statement& statement : body) {
       if (context.state == State::kError) break;
@@ -204,27 +212,27 @@ class Walk {
       case Statement::Kind::kWith: return branch(context, "with", statement, tree, copy);
       case Statement::Kind::kRange: return branch(context, "range", statement, tree, copy);
       case Statement::Kind::kTemplate: {
-        auto [end, key] =
-            call(context, statement.text, location(tree, statement.position));
+        auto [end, key] = call(context, statement.text, location(tree, statement.position));
         if (copy) copy->text = key;
         return end;
       }
       case Statement::Kind::kBreak:
       case Statement::Kind::kContinue: break;
     }
-    if (loop_) loop_->leaves.push_back(context);
+    if (loop_) loop_->leaves.push_back({std::move(context), &statement});
     Context dead;
     dead.state = State::kDead;
     return dead;
   }
 
-  Context text(Context context, const Statement& statement, const Tree& tree, Statement* copy) {
+  static Context text(Context context, const Statement& statement, const Tree& tree,
+                      Statement* copy) {
     std::string_view rest = statement.text;
     std::string out;
     while (!rest.empty() && context.state != State::kDead) {
       Step step = after_text(context, rest);
       if (step.context.state == State::kError) {
-        return fail(step.context.error, &tree, &statement);
+        return failed("html/template:" + tree.parse_name + ": " + step.context.error);
       }
       append_piece(rest.substr(0, step.size), context, step.context, out);
       context = std::move(step.context);
@@ -236,59 +244,45 @@ class Walk {
 
   Context branch(const Context& context, const std::string& word, const Statement& statement,
                  const Tree& tree, Statement* copy) {
+    const size_t position = statement.pipe->position;
     Loop loop;
     Loop* const outer = loop_;
     const bool range = statement.kind == Statement::Kind::kRange;
     if (range) loop_ = &loop;
     Context first = list(context, statement.body, tree, copy ? &copy->body : nullptr);
     if (range && first.state != State::kError) {
-      first = with_leaves(std::move(first), loop, statement, tree);
+      first = with_leaves(std::move(first), loop, tree);
       // Twice around must come to the same as once.
       if (first.state != State::kError) {
         loop.leaves.clear();
-        Context second = list(first, statement.body, tree, nullptr);
-        first = join(first, second, word, statement, tree);
-        if (first.state != State::kError) {
-          first = with_leaves(std::move(first), loop, statement, tree);
-        }
-        if (first.state == State::kError) {
-          first.error = fail_on_reentry(first.error);
-        }
+        const Context second = list(first, statement.body, tree, nullptr);
+        first = join(first, second, word, position, tree, "on range loop re-entry: ");
+        if (first.state != State::kError) first = with_leaves(std::move(first), loop, tree);
       }
     }
     loop_ = outer;
     if (first.state == State::kError) return first;
     const Context second =
         list(context, statement.otherwise, tree, copy ? &copy->otherwise : nullptr);
-    return join(first, second, word, statement, tree);
+    return join(first, second, word, position, tree);
   }
 
-  static std::string fail_on_reentry(const std::string& error) {
-    return error.find("on range loop re-entry: ") == std::string::npos
-               ? reentry(error)
-               : error;
-  }
-  static std::string reentry(const std::string& error) {
-    // Behind "html/template:place: ".
-    const size_t at = error.find(": ");
-    return error.substr(0, at + 2) + "on range loop re-entry: " + error.substr(at + 2);
-  }
-
-  Context with_leaves(Context context, const Loop& loop, const Statement& statement,
-                      const Tree& tree) const {
-    for (const Context& leave : loop.leaves) {
-      context = join(context, leave, "range", statement, tree);
+  Context with_leaves(Context context, const Loop& loop, const Tree& tree) const {
+    for (const Leave& leave : loop.leaves) {
+      const bool breaks = leave.statement->kind == Statement::Kind::kBreak;
+      context = join(context, leave.context, "range", leave.statement->position, tree,
+                     breaks ? "at range loop break: " : "at range loop continue: ");
       if (context.state == State::kError) break;
     }
     return context;
   }
 
-  Context join(const Context& a, const Context& b, const std::string& word,
-               const Statement& statement, const Tree& tree) const {
+  Context join(const Context& a, const Context& b, const std::string& word, size_t position,
+               const Tree& tree, const std::string& where = "") const {
     Context joint = joined(a, b, word);
-    const bool fresh = joint.state == State::kError && a.state != State::kError &&
-                       b.state != State::kError;
-    return fresh ? fail(joint.error, &tree, &statement) : joint;
+    const bool fresh =
+        joint.state == State::kError && a.state != State::kError && b.state != State::kError;
+    return fresh ? fail(where + joint.error, &tree, position) : joint;
   }
 
   // --- actions
@@ -299,11 +293,11 @@ class Walk {
     std::vector<Escaper> escapers;
     std::string error;
     context = choose(std::move(context), statement, escapers, error);
-    if (!error.empty()) return fail(error, &tree, &statement);
+    if (!error.empty()) return fail(error, &tree, statement.position);
     const std::string predefined = predefined_at_wrong_place(context, *statement.pipe);
     if (!predefined.empty()) {
       return fail("predefined escaper " + quote(predefined) + " disallowed in template", &tree,
-                  &statement);
+                  statement.position);
     }
     if (copy) {
       merge_predefined(*copy->pipe, escapers);
@@ -312,8 +306,8 @@ class Walk {
     return context;
   }
 
-  static Context choose(Context context, const Statement& statement,
-                        std::vector<Escaper>& escapers, std::string& error) {
+  static Context choose(Context context, const Statement& statement, std::vector<Escaper>& escapers,
+                        std::string& error) {
     const std::string shown = to_text(statement);
     switch (context.state) {
       case State::kTag:
@@ -417,8 +411,9 @@ class Walk {
 
 }  // namespace
 
-Result<std::shared_ptr<const Trees>> escape_trees(const Trees& trees, std::string_view name) {
-  return Walk(trees).run(name);
+Result<std::shared_ptr<const Trees>> escape_trees(const Trees& trees, std::string_view name,
+                                                  bool all) {
+  return Walk(trees).run(name, all);
 }
 
 }  // namespace gatehouse::gotemplate::html

@@ -209,8 +209,8 @@ Step in_meta_content_url(Context context, std::string_view text) {
 // --- JavaScript
 
 constexpr std::array<std::string_view, 14> kBeforeRegexp = {
-    "break", "case", "continue", "delete", "do",  "else",   "finally",
-    "in",    "instanceof", "return", "throw", "try", "typeof", "void"};
+    "break", "case",       "continue", "delete", "do",  "else",   "finally",
+    "in",    "instanceof", "return",   "throw",  "try", "typeof", "void"};
 
 JsSlash slash_after(std::string_view text, JsSlash before) {
   while (!text.empty()) {
@@ -479,7 +479,8 @@ size_t special_end(const Context& context, std::string_view text) {
   const std::string lower = to_lower(text);
   for (size_t at = lower.find(name); at != kNone; at = lower.find(name, at + 1)) {
     const size_t end = at + name.size();
-    if (end < lower.size() && (lower[end] == '>' || lower[end] == '/' || is_html_space(lower[end]))) {
+    if (end < lower.size() &&
+        (lower[end] == '>' || lower[end] == '/' || is_html_space(lower[end]))) {
       return at;
     }
   }
@@ -488,26 +489,37 @@ size_t special_end(const Context& context, std::string_view text) {
 
 bool is_js_type(std::string_view type) {
   std::string name = to_lower(trim(type.substr(0, type.find(';'))));
-  constexpr std::array<std::string_view, 18> kTypes = {
-      "application/ecmascript",     "application/javascript",  "application/json",
-      "application/ld+json",        "application/x-ecmascript", "application/x-javascript",
-      "module",                     "text/ecmascript",         "text/javascript",
-      "text/javascript1.0",         "text/javascript1.1",      "text/javascript1.2",
-      "text/javascript1.3",         "text/javascript1.4",      "text/javascript1.5",
-      "text/jscript",               "text/livescript",         "text/x-ecmascript"};
+  constexpr std::array<std::string_view, 18> kTypes = {"application/ecmascript",
+                                                       "application/javascript",
+                                                       "application/json",
+                                                       "application/ld+json",
+                                                       "application/x-ecmascript",
+                                                       "application/x-javascript",
+                                                       "module",
+                                                       "text/ecmascript",
+                                                       "text/javascript",
+                                                       "text/javascript1.0",
+                                                       "text/javascript1.1",
+                                                       "text/javascript1.2",
+                                                       "text/javascript1.3",
+                                                       "text/javascript1.4",
+                                                       "text/javascript1.5",
+                                                       "text/jscript",
+                                                       "text/livescript",
+                                                       "text/x-ecmascript"};
   return contains(kTypes, name) || name == "text/x-javascript";
 }
 
 // Entities of attributes' values, as far as they can matter to what is within: those of
 // ASCII, and numbers.
 constexpr std::array<std::pair<std::string_view, char>, 34> kEntities = {{
-    {"quot", '"'},   {"QUOT", '"'},    {"amp", '&'},    {"AMP", '&'},     {"lt", '<'},
-    {"LT", '<'},     {"gt", '>'},      {"GT", '>'},     {"apos", '\''},   {"sol", '/'},
-    {"bsol", '\\'},  {"lpar", '('},    {"rpar", ')'},   {"lbrace", '{'},  {"lcub", '{'},
-    {"rbrace", '}'}, {"rcub", '}'},    {"lbrack", '['}, {"lsqb", '['},    {"rbrack", ']'},
-    {"rsqb", ']'},   {"grave", '`'},   {"num", '#'},    {"quest", '?'},   {"dollar", '$'},
-    {"Tab", '\t'},   {"NewLine", '\n'}, {"colon", ':'}, {"semi", ';'},    {"equals", '='},
-    {"plus", '+'},   {"ast", '*'},     {"comma", ','},  {"excl", '!'},
+    {"quot", '"'},   {"QUOT", '"'},     {"amp", '&'},    {"AMP", '&'},    {"lt", '<'},
+    {"LT", '<'},     {"gt", '>'},       {"GT", '>'},     {"apos", '\''},  {"sol", '/'},
+    {"bsol", '\\'},  {"lpar", '('},     {"rpar", ')'},   {"lbrace", '{'}, {"lcub", '{'},
+    {"rbrace", '}'}, {"rcub", '}'},     {"lbrack", '['}, {"lsqb", '['},   {"rbrack", ']'},
+    {"rsqb", ']'},   {"grave", '`'},    {"num", '#'},    {"quest", '?'},  {"dollar", '$'},
+    {"Tab", '\t'},   {"NewLine", '\n'}, {"colon", ':'},  {"semi", ';'},   {"equals", '='},
+    {"plus", '+'},   {"ast", '*'},      {"comma", ','},  {"excl", '!'},
 }};
 
 std::string unescape_entities(std::string_view text) {
@@ -522,9 +534,9 @@ std::string unescape_entities(std::string_view text) {
       const bool hexadecimal = text.size() > 2 && ascii_lower(text[2]) == 'x';
       const size_t digits = hexadecimal ? 3 : 2;
       uint32_t code = 0;
-      const auto [end, error] = std::from_chars(text.data() + std::min(digits, text.size()),
-                                                text.data() + text.size(), code,
-                                                hexadecimal ? 16 : 10);
+      const auto [end, error] =
+          std::from_chars(text.data() + std::min(digits, text.size()), text.data() + text.size(),
+                          code, hexadecimal ? 16 : 10);
       const auto read = static_cast<size_t>(end - text.data());
       if (read > digits) {
         append_rune(error == std::errc() && code != 0 ? code : kReplacement, out);
@@ -573,15 +585,16 @@ State value_state(Attribute attribute) {
 
 Content content_of(std::string_view name) {
   constexpr std::array<std::string_view, 17> kUrls = {
-      "action", "archive", "background", "cite",   "classid", "codebase",
-      "data",   "formaction", "href",    "icon",   "longdesc", "manifest",
-      "poster", "profile", "src",        "usemap", "xmlns"};
+      "action", "archive",    "background", "cite",   "classid",  "codebase",
+      "data",   "formaction", "href",       "icon",   "longdesc", "manifest",
+      "poster", "profile",    "src",        "usemap", "xmlns"};
   // Values that change what the element is or does.
   constexpr std::array<std::string_view, 22> kUnsafe = {
-      "accept-charset", "async",       "challenge",  "charset",    "content",  "crossorigin",
-      "defer",          "enctype",     "form",       "formenctype", "formmethod",
-      "formnovalidate", "http-equiv",  "keytype",    "language",   "method",   "novalidate",
-      "pattern",        "rel",         "sandbox",    "type",       "value"};
+      "accept-charset", "async",          "challenge",  "charset", "content",
+      "crossorigin",    "defer",          "enctype",    "form",    "formenctype",
+      "formmethod",     "formnovalidate", "http-equiv", "keytype", "language",
+      "method",         "novalidate",     "pattern",    "rel",     "sandbox",
+      "type",           "value"};
   if (name.starts_with("data-")) {
     name.remove_prefix(5);
   } else if (const size_t colon = name.find(':'); colon != kNone) {
