@@ -167,8 +167,15 @@ void AlertEngine::State::put_one(model::Alert alert, Moment at, std::vector<Chan
   const auto put = store.put(std::move(alert), at.wall_ms, resolve_timeout_ms);
   if (!put.ok()) {
     (put.status().code() == Code::kInvalidArgument ? invalid : refused).add();
-    const std::string context = worst.ok() ? labels.to_string() : std::string();
-    if (worst.ok()) worst = put.status().with_context(context);
+    constexpr size_t kToldBytesMax = 1'000;  // of a thousand wrong ones the first say enough
+    if (!worst.ok() && worst.message().size() < kToldBytesMax) {
+      worst = Status(worst.code(), worst.message() + "; " + put.status().message());
+    }
+    if (worst.ok()) {  // in Alertmanager's words; the log has the labels
+      worst = put.status();
+      log_warning("an alert was not taken",
+                  {{"labels", labels.to_string()}, {"reason", worst.message()}});
+    }
     return;
   }
   StoredAlert& stored = *put->alert;
@@ -203,7 +210,6 @@ Status AlertEngine::State::take(std::vector<model::Alert> alerts) {
     }
     record(changes);
   }
-  if (!worst.ok()) log_warning("an alert was not taken", {{"reason", worst.message()}});
   return worst;
 }
 

@@ -13,7 +13,7 @@ namespace {
 using wire::YamlNode;
 
 // Keys that hold a secret wherever they stand, and endings of such keys.
-constexpr std::array<std::string_view, 17> kSecretKeys = {
+constexpr std::array<std::string_view, 18> kSecretKeys = {
     "password",    "credentials",           "secret",     "slack_api_url", "webhook_url",
     "routing_key", "service_key",           "api_key",    "user_key",      "token",
     "token_id",    "alert_source_token",    "access_key", "key",           "bot_token",

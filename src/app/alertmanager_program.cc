@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "api/alertmanager/alert_json.h"
 #include "app/stores.h"
@@ -27,8 +28,10 @@ constexpr int64_t kDrainMs = 2'000;
 
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 
+// Views live until it has ended.
 Task<void> send(net::Exchange& exchange, int status, std::string_view type, std::string_view body,
-                std::vector<net::Header> headers = {}) {
+                std::span<const net::Header> more = {}) {
+  std::vector<net::Header> headers(more.begin(), more.end());
   headers.push_back({"x-content-type-options", "nosniff"});
   net::Reply reply;
   reply.status = status;
@@ -183,15 +186,15 @@ Task<bool> AlertmanagerProgram::permitted(net::Exchange& exchange) {
 Task<void> AlertmanagerProgram::serve(net::Exchange& exchange) {
   const bool permits = co_await permitted(exchange);
   if (!permits) {
-    std::vector<net::Header> headers = {{"www-authenticate", "Basic"}};
-    co_return co_await send(exchange, 401, kText, "Unauthorized\n", std::move(headers));
+    const std::array headers = {net::Header{"www-authenticate", "Basic"}};
+    co_return co_await send(exchange, 401, kText, "Unauthorized\n", headers);
   }
   std::string path(exchange.request().path);
   if (!prefix_.empty()) {
     if (path == "/") {
       const std::string to = prefix_ + "/";
-      std::vector<net::Header> headers = {{"location", to}};
-      co_return co_await send(exchange, 302, kText, "", std::move(headers));
+      const std::array headers = {net::Header{"location", to}};
+      co_return co_await send(exchange, 302, kText, "", headers);
     }
     if (!path.starts_with(prefix_))
       co_return co_await send(exchange, 404, kText, "404 page not found\n");
@@ -200,7 +203,11 @@ Task<void> AlertmanagerProgram::serve(net::Exchange& exchange) {
   }
   const net::Method method = exchange.request().method;
   const bool get = method == net::Method::kGet || method == net::Method::kHead;
-  const int64_t most = flags_.get_concurrency > 0 ? flags_.get_concurrency : 8;
+  // Alertmanager's default: as many as cores, and 8 at least.
+  const int64_t most =
+      flags_.get_concurrency > 0
+          ? flags_.get_concurrency
+          : std::max<int64_t>(8, static_cast<int64_t>(std::thread::hardware_concurrency()));
   if (get && gets_ >= most) {
     const std::string message = "Limit of concurrent GET requests reached (" +
                                 std::to_string(most) + "), try again later.\n";

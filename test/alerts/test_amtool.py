@@ -126,7 +126,7 @@ class Amtool(unittest.TestCase):
             template.write_text('{{ define "mine" }}{{ .Status | toUpper }}{{ end }}')
             rendered = amtool(url, "template", "render", f"--template.glob={template}",
                               '--template.text={{ template "mine" . }}')
-            self.assertEqual(rendered.strip(), "RESOLVED" if "RESOLVED" in rendered else "FIRING")
+            self.assertEqual(rendered.strip(), "ALERTSTATUS")  # of the data that amtool makes up
 
     def test_every_command_on_the_main_port_with_a_key(self):
         config = self.place / "main.yml"
@@ -152,7 +152,7 @@ ASKED = [
     ("GET", "/api/v2/receivers", None), ("GET", "/api/v2/silences", None), ("GET", "/api/v2/alerts", None),
     ("GET", "/api/v2/alerts/groups", None), ("GET", "/api/v2/alerts?filter=foo", None),
     ("GET", "/api/v2/alerts?active=foo", None), ("GET", "/api/v2/silences?filter=foo", None),
-    ("GET", "/api/v2/nothing", None), ("PUT", "/api/v2/alerts", None), ("GET", "/api/v2/silence/abc", None),
+    ("GET", "/api/v2/nothing", None), ("GET", "/api/v2/silence/abc", None),
     ("GET", "/api/v2/silence/6ba7b810-9dad-11d1-80b4-00c04fd430c8", None),
     ("POST", "/api/v2/alerts", [{"annotations": {}}]), ("POST", "/api/v2/alerts", [{"labels": {}}]),
     ("POST", "/api/v2/alerts", {"a": 1}), ("POST", "/api/v2/alerts", [{"labels": {"a": "b"}, "startsAt": "bad"}]),

@@ -74,10 +74,10 @@ AlertAnswer answer_of(std::string body) {
 }
 
 AlertAnswer refusal_of(const Status& status) {
-  const int code = status.code() == Code::kNotFound          ? 404
-                   : status.code() == Code::kInvalidArgument ? 400
-                                                             : 500;
-  return alert_refusal(code, status.message());
+  if (status.code() == Code::kInvalidArgument) {
+    return alert_refusal(400, "silence invalid: " + status.message());
+  }
+  return alert_refusal(status.code() == Code::kNotFound ? 404 : 500, status.message());
 }
 
 // What Alertmanager's handler checks before it asks the silences.
@@ -158,12 +158,12 @@ std::optional<AlertAnswer> Alertmanager::refuse_too_much(const Asked& asked,
   const size_t live = parts_.engine.live_alerts();
   const size_t hidden = parts_.engine.would_silence(silence.matchers).size();
   if (!alerts::needs_confirmation(hidden, live, share)) return std::nullopt;
-  return openapi_refusal(
-      409, 409,
-      "this silence would hide " + std::to_string(hidden) + " of " + std::to_string(live) +
-          " live alerts, more than " + percent(share) +
-          " (alerts.silence_confirmation): narrow it, or confirm it with ?confirm=true or a comment that "
-          "begins with CONFIRM");
+  return openapi_refusal(409, 409,
+                         "this silence would hide " + std::to_string(hidden) + " of " +
+                             std::to_string(live) + " live alerts, more than " + percent(share) +
+                             " (alerts.silence_confirmation): narrow it, or confirm it with "
+                             "?confirm=true or a comment that "
+                             "begins with CONFIRM");
 }
 
 Task<AlertAnswer> Alertmanager::post_silence(Asked& asked) {
