@@ -1,7 +1,6 @@
 // Matchers of any bytes, in both grammars: what is read is written so that it reads the same,
 // and matching runs over labels without harm.
 #include "alerts/matchers.h"
-
 #include "fuzz.h"
 
 using namespace gatehouse;          // NOLINT: a program of one file

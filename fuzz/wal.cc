@@ -62,7 +62,7 @@ std::string corrected(std::string_view input, bool snapshot) {
   std::string out = encode(header);
   Position position = 1;
   while (input.size() >= 3) {
-    const auto type = static_cast<uint8_t>(input[0] % 11);
+    const auto type = static_cast<uint8_t>(input[0] % 12);
     const size_t size = std::min<size_t>(
         input.size() - 3, static_cast<uint8_t>(input[1]) | static_cast<size_t>(input[2] & 15) << 8);
     std::string frame(kFrameHeaderBytes, '\0');

@@ -30,7 +30,7 @@ constexpr std::array<Command, 12> kCommands = {{
     {"alertmanager", app::alertmanager_command,
      "alertmanager [--config.file=FILE] ...   alerts alone, with Alertmanager's flags"},
     {"check", app::check_command,
-     "check config | alertmanager FILE... say what is wrong with a configuration"},
+     "check config | rules | alertmanager FILE...   say what is wrong with a file"},
     {"config", app::config_command,
      "config schema | reference         the JSON Schema for editors; every key explained"},
     {"key", app::key_command, "key create | list | rotate | revoke   virtual keys"},
@@ -42,7 +42,7 @@ constexpr std::array<Command, 12> kCommands = {{
     {"records", app::records_command,
      "records [--stream calls|audit]    what is recorded, as JSON lines"},
     {"prices", app::prices_command, "prices [MODEL]                    the price table"},
-    {"test", app::test_command, "test promql FILE...               run test scripts of PromQL"},
+    {"test", app::test_command, "test promql | rules FILE...       run test scripts of PromQL, unit tests of rules"},
     {"version", version_command, "version"},
 }};
 

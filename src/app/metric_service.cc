@@ -76,6 +76,8 @@ MetricService::MetricService(const Config& config, MetricParts parts)
       dial_(config.egress),
       query_pool_(query_threads()),
       intake_pool_(static_cast<int>(cores())),
+      // Half of the cores at most, so that who pushes little finds one free.
+      bulk_pool_(static_cast<int>(std::max<size_t>(1, cores() / 2))),
       parallel_(query_pool_, cores() - 1),
       loop_(std::make_unique<Loop>()) {}
 
@@ -113,6 +115,7 @@ Result<std::unique_ptr<MetricService>> MetricService::open(const Config& config,
                            .alertmanagers = {},
                            .pool = service->query_pool_,
                            .intake = service->intake_pool_,
+                           .bulk = service->bulk_pool_,
                            .parallel = service->parallel_,
                            .budget = parts.budget,
                            .clock = parts.clock,
@@ -145,6 +148,7 @@ MetricService::~MetricService() {
   finish();
   query_pool_.finish();
   intake_pool_.finish();
+  bulk_pool_.finish();
   collect_pool_.finish();
 }
 

@@ -56,9 +56,9 @@ class MetricService {
   // Call every second: reads the prometheus.yml again where it or a file it names has
   // changed, and begins to send on once the store has read its log.
   void keep_house();
-  // Whether a rule file has changed since it was read: then apply() reads it again.
   // Every rule group has been evaluated since the start. Any thread.
   bool rules_ready() const { return rules_->engine().ready(); }
+  // Whether a rule file has changed since it was read: then apply() reads it again.
   bool rule_files_changed() { return rules_->files_changed(); }
   // Ends collecting and evaluating, and writes the head out, so that the next start has nothing to
   // replay.
@@ -91,6 +91,7 @@ class MetricService {
   std::unique_ptr<store::MetricStore> store_;
   Pool query_pool_;
   Pool intake_pool_;
+  Pool bulk_pool_;
   Pool collect_pool_{2};
   QueryParallel parallel_;
   std::unique_ptr<Loop> loop_;

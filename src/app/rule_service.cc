@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "rules/builtin_rules.h"
 #include "rules/rule_file.h"
 
 namespace gatehouse::app {
@@ -48,23 +49,27 @@ exporting::AlertRelabel relabel_of(const collect::RelabelRules& all,
   };
 }
 
-// The groups of the files, with what they do not say themselves; problems behind the others.
+// The groups of a file, with what they do not say themselves; problems behind the others.
+void adopt(Result<rules::RuleFile> file, int64_t interval_ms, int64_t query_offset_ms, RuleSet& out,
+           std::string& problems) {
+  if (!file.ok()) {
+    problems += (problems.empty() ? "" : "\n") + std::string(file.status().message());
+    return;
+  }
+  out.notices.insert(out.notices.end(), file->notices.begin(), file->notices.end());
+  for (rules::RuleGroup& group : file->groups) {
+    if (group.interval_ms == 0) group.interval_ms = interval_ms;
+    if (!group.query_offset_ms) group.query_offset_ms = query_offset_ms;
+    out.groups.push_back(std::move(group));
+  }
+}
+
 void read_files(const std::vector<std::string>& patterns, int64_t interval_ms,
                 int64_t query_offset_ms, std::set<std::string>& seen, RuleSet& out,
                 std::string& problems) {
   for (const std::string& path : files_of(patterns)) {
     if (!seen.insert(path).second) continue;
-    auto file = rules::load_rule_file(path);
-    if (!file.ok()) {
-      problems += (problems.empty() ? "" : "\n") + std::string(file.status().message());
-      continue;
-    }
-    out.notices.insert(out.notices.end(), file->notices.begin(), file->notices.end());
-    for (rules::RuleGroup& group : file->groups) {
-      if (group.interval_ms == 0) group.interval_ms = interval_ms;
-      if (!group.query_offset_ms) group.query_offset_ms = query_offset_ms;
-      out.groups.push_back(std::move(group));
-    }
+    adopt(rules::load_rule_file(path), interval_ms, query_offset_ms, out, problems);
   }
 }
 
@@ -101,6 +106,10 @@ Result<RuleSet> RuleService::read(const RulesConfig& config,
   read_files(config.files, config.interval_ms, 0, seen, out, problems);
   read_files(prometheus.rule_files, prometheus.evaluation_interval_ms,
              prometheus.rule_query_offset_ms, seen, out, problems);
+  if (config.ai) {
+    adopt(rules::read_rule_file(rules::builtin_rules(), std::string(rules::kBuiltinRulesName)),
+          config.interval_ms, 0, out, problems);
+  }
   if (!problems.empty()) return invalid_argument(problems);
   for (const collect::AlertmanagerConfig& each : prometheus.alertmanagers) {
     collect::AlertmanagerConfig::Targets targets = each.targets();

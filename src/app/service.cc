@@ -35,6 +35,9 @@ Service::Service(const Config& config) : budget_(config.memory_limit_bytes) {}
 
 // The pools' work uses every other part, so it ends before the first of them goes.
 Service::~Service() {
+  // Rules tell the alert engine, which asks whether rules are ready: both end before either goes.
+  if (samples_ != nullptr) samples_->finish();
+  if (alerts_ != nullptr) alerts_->finish(0);
   console_pool_.finish();
   pool_.finish();
 }
@@ -164,9 +167,10 @@ void Service::build_pages() {
   program_.records_ready = [this] { return samples_->store().ready(); };
   program_.draining = [this] { return cores_->draining(); };
   program_.store = [this] { return records_->health(); };
-  console_ = std::make_unique<api::Console>(api::ConsoleParts{
-      *gateway_, *authenticator_, *keys_, *users_, *sessions_, *audit_, session_config_, *records_,
-      *records_, console_pool_, clock_, program_, api::follow_window(records_->window())});
+  console_ = std::make_unique<api::Console>(
+      api::ConsoleParts{*gateway_, *authenticator_, *keys_, *users_, *sessions_, *audit_,
+                        session_config_, *records_, *records_, console_pool_, clock_, program_,
+                        api::follow_window(records_->window()), &alerts_->engine()});
   health_ = std::make_unique<api::Health>(*gateway_, program_, clock_);
   metrics_ = std::make_unique<api::Metrics>(registry_, *authenticator_, clock_);
   const api::Gate gate{*gateway_, *authenticator_, clock_};
@@ -295,6 +299,7 @@ void Service::keep_house(int64_t second) {
   }
   samples_->keep_house();
   alerts_->reload_if_changed();
+  if (!tls_prepared_) prepare_tls();
   // Another process (`gatehouse key create`) may have changed the catalog.
   if (const auto version = catalog_->data_version(); version.ok() && *version != catalog_version_) {
     catalog_version_ = *version;
@@ -320,6 +325,15 @@ void Service::keep_house(int64_t second) {
     done = sessions_->sweep();
     if (!done.ok()) log_error("old sessions were not removed", {{"reason", done.message()}});
   }
+}
+
+// What the first connection by TLS would else wait for; once the start is over.
+void Service::prepare_tls() {
+  tls_prepared_ = true;
+  console_pool_.submit([this] {
+    const Status prepared = dialer_->tls()->prepare();
+    if (!prepared.ok()) log_warning("TLS may not work", {{"reason", prepared.message()}});
+  });
 }
 
 // What a command did to the catalog is told by the entry that it left.

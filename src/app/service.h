@@ -66,6 +66,7 @@ class Service {
   Status build_metrics(const Config& config);
   void build_pages();
   void keep_house(int64_t second);
+  void prepare_tls();
   void take_left_audit();
   void publish_metrics();
 
@@ -78,6 +79,7 @@ class Service {
   std::unique_ptr<store::RecordLog> records_;
   std::unique_ptr<catalog::SqliteCatalog> catalog_;
   int64_t catalog_version_ = 0;
+  bool tls_prepared_ = false;
 
   std::unique_ptr<identity::Authenticator> authenticator_;
   std::unique_ptr<identity::KeyStore> keys_;

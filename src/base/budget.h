@@ -1,6 +1,9 @@
 // The process's memory budget. Every query, intake batch and cache charges it
 // before it allocates; over the limit, the charge is refused and the one who
 // asked ends with a clear error, so that the process is never killed for memory.
+//
+// The last eighth is for what is small: who asks for much finds none of it, so that one
+// large request, or ten, leave small ones their place.
 #pragma once
 
 #include <atomic>
@@ -14,14 +17,20 @@ class MemoryBudget {
  public:
   explicit MemoryBudget(int64_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
-  // False: there is no room. Any thread.
-  bool try_charge(int64_t bytes) {
-    if (used_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes <=
-        limit_bytes_.load(std::memory_order_relaxed)) {
-      return true;
-    }
-    used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-    return false;
+  // What a usual call, push or query takes.
+  static constexpr int64_t kSmallBytes = 2 << 20;
+
+  // `held_bytes`: what the same request has charged already. False: there is no room.
+  // Any thread.
+  bool try_charge(int64_t bytes, int64_t held_bytes = 0) {
+    const int64_t limit = limit_bytes_.load(std::memory_order_relaxed);
+    const int64_t most = held_bytes + bytes > kSmallBytes ? limit - limit / 8 : limit;
+    // What is refused is never in the count, or a large refusal would take a small one with it.
+    int64_t used = used_bytes_.load(std::memory_order_relaxed);
+    do {
+      if (bytes > most - used) return false;
+    } while (!used_bytes_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+    return true;
   }
   void release(int64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
 
@@ -43,7 +52,7 @@ class MemoryCharge {
   MemoryCharge& operator=(const MemoryCharge&) = delete;
 
   Status grow(int64_t bytes) {
-    if (!budget_->try_charge(bytes)) {
+    if (!budget_->try_charge(bytes, bytes_)) {
       return resource_exhausted("the process's memory budget is used up (memory.limit)");
     }
     bytes_ += bytes;

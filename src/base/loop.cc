@@ -2,7 +2,9 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -20,6 +22,26 @@ namespace gatehouse {
 namespace {
 
 thread_local Loop* current_loop = nullptr;
+
+// Tells the scheduler (Linux 6.12 on) that this thread works a moment and waits: it is to
+// get a core at once when it is woken, and not when the turn of a query's thread has ended,
+// some milliseconds later. Asks for no more of the processor. Earlier kernels ignore it.
+void ask_for_short_turns() {
+  struct {
+    uint32_t size = 48;  // of the first version of the structure, SCHED_ATTR_SIZE_VER0
+    uint32_t policy = 0;
+    uint64_t flags = 0;
+    int32_t nice = 0;
+    uint32_t priority = 0;
+    uint64_t runtime_ns = 0;
+    uint64_t deadline_ns = 0;
+    uint64_t period_ns = 0;
+  } wanted;
+  if (::syscall(SYS_sched_getattr, 0, &wanted, sizeof wanted, 0) != 0 || wanted.policy != 0) return;
+  constexpr uint64_t kTurnNs = 200'000;
+  wanted.runtime_ns = kTurnNs;
+  (void)::syscall(SYS_sched_setattr, 0, &wanted, 0);
+}
 
 // The wheel: 256 slots of 4 ms reach a second ahead. What lies further away
 // waits in one list that is looked through twice a second, so that the usual
@@ -207,6 +229,7 @@ Loop::~Loop() = default;
 Loop* Loop::current() { return current_loop; }
 
 void Loop::run() {
+  ask_for_short_turns();
   Loop* outer = std::exchange(current_loop, this);
   state_->context.restart();
   state_->context.run();

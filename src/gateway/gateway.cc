@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include "gateway/budget_metrics.h"
 #include "gateway/call.h"
 #include "gateway/upstream_request.h"
 
@@ -40,6 +41,7 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Parts& parts) {
   if (!stream.ok()) return stream.status().with_context("the stream of calls");
   auto probes = parts.appender.stream(model::Labels{{"stream", std::string(kProbeStream)}});
   if (!probes.ok()) return probes.status().with_context("the stream of probes");
+  publish_budgets(parts.limits, parts.registry, parts.clock);
   return std::unique_ptr<Gateway>(new Gateway(parts, *stream, *probes));
 }
 

@@ -487,6 +487,12 @@ void append_reset(std::string& out, int64_t ms) {
   out += 's';
 }
 
+bool LimitSet::has_new_budget() {
+  if (budget_told_.load(std::memory_order_relaxed)) return false;
+  if (budget.daily_limit() == 0 && budget.monthly_limit() == 0) return false;
+  return !budget_told_.exchange(true);
+}
+
 // ---- LimitRegistry
 
 LimitSetPtr LimitRegistry::find(LimitScope scope, std::string_view name) const {
@@ -505,6 +511,7 @@ LimitSetPtr LimitRegistry::get(LimitScope scope, std::string_view name,
     set = slot;
   }
   if (!(set->limits() == limits)) set->configure(limits);
+  if (on_budget_ && set->has_new_budget()) on_budget_(set);
   return set;
 }
 

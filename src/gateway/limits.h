@@ -20,6 +20,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -149,6 +150,8 @@ class LimitSet {
   const std::string& name() const { return name_; }
   void configure(const model::Limits& limits);  // in place; state is kept
   model::Limits limits() const;
+  // True once, when it has a budget.
+  bool has_new_budget();
 
   TokenBucket requests;
   TokenBucket tokens;
@@ -158,6 +161,7 @@ class LimitSet {
  private:
   const LimitScope scope_;
   const std::string name_;
+  std::atomic<bool> budget_told_{false};
 };
 using LimitSetPtr = std::shared_ptr<LimitSet>;
 
@@ -237,6 +241,8 @@ class LimitRegistry {
   // The set, made on first sight; its limits become `limits` where they differ.
   LimitSetPtr get(LimitScope scope, std::string_view name, const model::Limits& limits);
   LimitSetPtr find(LimitScope scope, std::string_view name) const;  // null: none
+  // Called with each set once it has a budget, from any thread. REQUIRES: before the first get().
+  void on_budget(std::function<void(const LimitSetPtr&)> told) { on_budget_ = std::move(told); }
   // A key that was revoked, a model that is gone.
   void erase(LimitScope scope, std::string_view name);
 
@@ -262,6 +268,7 @@ class LimitRegistry {
   Map& map(LimitScope scope) { return maps_[static_cast<size_t>(scope)]; }
   const Map& map(LimitScope scope) const { return maps_[static_cast<size_t>(scope)]; }
 
+  std::function<void(const LimitSetPtr&)> on_budget_;
   mutable std::shared_mutex mutex_;
   std::array<Map, kLimitScopes> maps_;
 };

@@ -71,6 +71,23 @@ Severity severity_of(const CallTrace& trace) {
   return trace.status >= 500 ? Severity::kError : Severity::kWarning;
 }
 
+bool answers_in_words(Operation operation) {
+  return operation == Operation::kChat || operation == Operation::kCompletions ||
+         operation == Operation::kResponses || operation == Operation::kMessages;
+}
+
+// How an answer ended, as OpenAI's and Anthropic's protocols say it: a place in kAnswers.
+constexpr std::array<const char*, 4> kAnswers = {"complete", "truncated", "filtered", "empty"};
+size_t answer_of(const Usage& usage) {
+  const std::string_view reason = usage.finish_reason;
+  if (reason == "length" || reason == "max_tokens" || reason == "max_output_tokens" ||
+      reason == "model_context_window_exceeded") {
+    return 1;
+  }
+  if (reason == "content_filter" || reason == "refusal") return 2;
+  return usage.output_tokens == 0 ? 3 : 0;
+}
+
 int64_t added_ns(const CallTrace& trace) {
   return std::max<int64_t>(0, trace.end_ns - trace.begin_ns - trace.upstream_ns);
 }
@@ -252,6 +269,12 @@ CallMetrics::Series& CallMetrics::series(const CallRequest& call, const CallTrac
     made.tokens[i] = &registry_.counter("gen_ai_client_token_usage", "Tokens of calls, by type",
                                         base.with("gen_ai_token_type", kTypes[i]));
   }
+  if (answers_in_words(call.operation)) {
+    for (size_t i = 0; i < kAnswers.size(); ++i) {
+      made.answers[i] = &registry_.counter("gatehouse_answers", "Answers in words, by their end",
+                                           base.with("gatehouse_answer", kAnswers[i]));
+    }
+  }
   made.retries = &registry_.counter("gatehouse_retries", "Attempts after a call's first", base);
   return series_.emplace(std::move(key), made).first->second;
 }
@@ -269,6 +292,7 @@ void CallMetrics::end(const CallRequest& call, const CallTrace& trace) {
     if (tokens[i] > 0) to.tokens[i]->add(static_cast<double>(tokens[i]));
   }
   if (!trace.error.empty()) return;
+  if (model::Counter* answers = to.answers[answer_of(trace.usage)]) answers->add();
   if (const double first = first_token_s(trace); first > 0) to.first_token->observe(first);
   if (const double each = per_token_s(trace); each > 0) to.per_token->observe(each);
 }

@@ -127,6 +127,8 @@ class CallMetrics {
     model::Histogram* per_token;
     model::Histogram* added;
     std::array<model::Counter*, 4> tokens;  // input, cached input, output, reasoning
+    // complete, truncated, filtered, empty; null where nothing is written in words
+    std::array<model::Counter*, 4> answers{};
     model::Counter* retries;
   };
   struct Key {

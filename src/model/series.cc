@@ -4,7 +4,21 @@
 
 namespace gatehouse::model {
 
+namespace {
+
+Status too_large() {
+  return resource_exhausted(
+      "the query needs more memory than is free (memory.limit): ask for fewer series or less time");
+}
+
+}  // namespace
+
+Status QueryContext::refused() const {
+  return refused_.load(std::memory_order_relaxed) ? too_large() : Status();
+}
+
 Status QueryContext::check() const {
+  RETURN_IF_ERROR(refused());
   if (cancelled_.load(std::memory_order_relaxed)) {
     return {Code::kCancelled, "query was canceled"};
   }
@@ -16,11 +30,10 @@ Status QueryContext::check() const {
 
 Status QueryContext::charge(int64_t bytes) {
   // A small query needs nothing of the share, so that large ones leave it its place.
-  constexpr int64_t kSmallBytes = 2 << 20;
-  const bool small = charged_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= kSmallBytes;
+  const bool small =
+      charged_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= MemoryBudget::kSmallBytes;
   if ((small || !share_ || share_->grow(bytes)) && memory_.grow(bytes)) return {};
-  return resource_exhausted(
-      "the query needs more memory than is free (memory.limit): ask for fewer series or less time");
+  return too_large();
 }
 
 Status QueryContext::count_samples(int64_t samples) {

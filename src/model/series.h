@@ -58,7 +58,7 @@ class SampleAppender {
   virtual ~SampleAppender() = default;
   // From any thread. When it returns ok what was taken survives the end of the
   // process at any instant. kResourceExhausted: the memory budget or the disk is
-  // full, nothing was taken; try again later.
+  // full; what there was room for may have been taken, and may be sent again: try again later.
   virtual Result<AppendOutcome> append(std::span<SeriesAppend> batch,
                                        const AppendOptions& options) = 0;
   // What a sender says of a metric apart from its series. Any thread; what there is no
@@ -82,10 +82,20 @@ class QueryContext {
     if (share != nullptr) share_.emplace(*share);
   }
 
-  // kDeadlineExceeded or kCancelled, once it is time. Any thread.
+  // kDeadlineExceeded or kCancelled, once it is time; kResourceExhausted, once
+  // charge_or_refuse() has failed. Any thread.
   Status check() const;
   // Charges memory for the life of the query. Any thread.
   Status charge(int64_t bytes);
+  // The same where the caller's caller cannot be told: it goes on without the memory, and
+  // check() fails from then on.
+  bool charge_or_refuse(int64_t bytes) {
+    if (charge(bytes).ok()) return true;
+    refused_.store(true, std::memory_order_relaxed);
+    return false;
+  }
+  // kResourceExhausted once charge_or_refuse() has failed.
+  Status refused() const;
   // Counts samples read towards the limit a query has. Any thread.
   Status count_samples(int64_t samples);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
@@ -99,7 +109,7 @@ class QueryContext {
     SharedCharge(const SharedCharge&) = delete;
     SharedCharge& operator=(const SharedCharge&) = delete;
     bool grow(int64_t bytes) {
-      if (!budget_.try_charge(bytes)) return false;
+      if (!budget_.try_charge(bytes, bytes_.load(std::memory_order_relaxed))) return false;
       bytes_.fetch_add(bytes, std::memory_order_relaxed);
       return true;
     }
@@ -115,6 +125,7 @@ class QueryContext {
   int64_t samples_max_;
   std::atomic<int64_t> samples_{0};
   std::atomic<bool> cancelled_{false};
+  std::atomic<bool> refused_{false};
 };
 
 // The series of a selection. Lives no longer than its reader and its QueryContext.

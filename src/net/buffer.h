@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -56,13 +58,19 @@ class Buffer {
 
  private:
   void grow_to(std::size_t capacity) {
-    auto grown = std::make_unique_for_overwrite<char[]>(capacity);
-    if (size_ != 0) std::memcpy(grown.get(), bytes_.get(), size_);
-    bytes_ = std::move(grown);
+    // Large ones are mappings, which realloc() moves without a copy and without having both
+    // at once: a loop that takes a body of many megabytes in serves others meanwhile.
+    char* const grown = static_cast<char*>(std::realloc(bytes_.get(), capacity));
+    if (grown == nullptr) throw std::bad_alloc();
+    (void)bytes_.release();
+    bytes_.reset(grown);
     capacity_ = capacity;
   }
 
-  std::unique_ptr<char[]> bytes_;
+  struct Free {
+    void operator()(char* bytes) const { std::free(bytes); }
+  };
+  std::unique_ptr<char[], Free> bytes_;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };

@@ -148,9 +148,6 @@ Result<std::shared_ptr<TlsClientContext>> TlsClientContext::load(const std::stri
   SSL_CTX* context = loaded->context_.get();
   if (context == nullptr) return internal_error("TLS: " + openssl_reason());
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  if (SSL_CTX_set_default_verify_paths(context) != 1) {
-    return internal_error("TLS: the system's certificate authorities: " + openssl_reason());
-  }
   if (!ca_file.empty()) {
     RETURN_IF_ERROR(readable_file(ca_file, "certificate authorities"));
     if (SSL_CTX_load_verify_file(context, ca_file.c_str()) != 1) {
@@ -219,7 +216,7 @@ Result<std::shared_ptr<TlsClientContext>> TlsClientContext::load(const TlsClient
   const bool own_authorities = !options.ca_file.empty() || !options.ca_pem.empty();
   ASSIGN_OR_RETURN(auto loaded, load());
   SSL_CTX* context = loaded->context_.get();
-  if (own_authorities) SSL_CTX_set_cert_store(context, X509_STORE_new());
+  loaded->system_authorities_ = !own_authorities;
   if (!options.ca_file.empty()) {
     RETURN_IF_ERROR(readable_file(options.ca_file, "certificate authorities"));
     if (SSL_CTX_load_verify_file(context, options.ca_file.c_str()) != 1) {
@@ -239,6 +236,15 @@ Result<std::shared_ptr<TlsClientContext>> TlsClientContext::load(const TlsClient
 
 TlsClientContext::~TlsClientContext() = default;
 
+Status TlsClientContext::prepare() {
+  std::call_once(authorities_once_, [this] {
+    if (!system_authorities_ || SSL_CTX_set_default_verify_paths(context_.get()) == 1) return;
+    authorities_status_ =
+        internal_error("TLS: the system's certificate authorities: " + openssl_reason());
+  });
+  return authorities_status_;
+}
+
 int TlsClientContext::keep_session(SSL* ssl, SSL_SESSION* session) {
   auto* self = static_cast<TlsClientContext*>(SSL_get_ex_data(ssl, context_index()));
   const auto* origin = static_cast<const std::string*>(SSL_get_ex_data(ssl, origin_index()));
@@ -253,6 +259,7 @@ int TlsClientContext::keep_session(SSL* ssl, SSL_SESSION* session) {
 
 Result<SSL*> TlsClientContext::connect_on(int fd, const std::string& dialled, uint16_t port) {
   ERR_clear_error();
+  RETURN_IF_ERROR(prepare());
   const std::string& host = server_name_.empty() ? dialled : server_name_;
   SSL* ssl = SSL_new(context_.get());
   bool set = ssl != nullptr && SSL_set_fd(ssl, fd) == 1;

@@ -63,6 +63,10 @@ class TlsClientContext {
   static Result<std::shared_ptr<TlsClientContext>> load(const TlsClientOptions& options);
   ~TlsClientContext();
 
+  // Reads the system's authorities, some 50 ms of work, unless that has been done: the first
+  // connection does it else. Any thread.
+  Status prepare();
+
   // A session that connects over `fd` to `host` (a name or a numeric address).
   // Resumes an earlier one with the same host and port. The caller frees it, and
   // holds this context as long.
@@ -75,6 +79,9 @@ class TlsClientContext {
   std::shared_ptr<SSL_CTX> context_;
   std::string server_name_;  // empty: the host
   bool verify_ = true;
+  bool system_authorities_ = true;
+  std::once_flag authorities_once_;
+  Status authorities_status_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<SSL_SESSION>> sessions_;  // by host:port
 };

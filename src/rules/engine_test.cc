@@ -358,7 +358,7 @@ TEST_F(RuleEngineTest, AnErrorIsShownAndAlertsGoOutThoughNothingCanBeStored) {
   EXPECT_EQ(rule("bad").health, RuleHealth::kError);
   EXPECT_NE(rule("bad").last_error.find("many-to-many"), std::string::npos)
       << rule("bad").last_error;
-  EXPECT_EQ(rule("High").last_error, "the disk is full");
+  ASSERT_TRUE(wait_for([&] { return rule("High").last_error == "the disk is full"; }));
   EXPECT_GE(counter("prometheus_rule_evaluation_failures"), 2);
 }
 

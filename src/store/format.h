@@ -41,6 +41,7 @@ enum class FrameType : uint8_t {
   kSnapshotSeries = 8,
   kSnapshotExemplars = 9,
   kSnapshotEnd = 10,
+  kSnapshotLiveSeries = 11,
   kReservedLast = 31,
   kFooter = 126,
 };

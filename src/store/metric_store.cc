@@ -22,6 +22,11 @@ constexpr int64_t kReadersWaitMs = 600'000;
 // What is written into a block is so far behind the newest sample at least: late
 // samples and series that lag by an hour still find their place in the head.
 constexpr int64_t kFlushBehindMs = 3'600'000;
+// Once nothing has come for so long, the head is written out early: a start then has less to
+// replay. Where samples come in bursts that would be too often, but for these bounds: so much
+// log at least, and a quarter of the last snapshot.
+constexpr int64_t kQuietMs = 5'000;
+constexpr uint64_t kQuietLogBytes = uint64_t{4} << 20;
 
 int64_t align_down(int64_t time_ms, int64_t step_ms) {
   const int64_t rest = time_ms % step_ms;
@@ -193,24 +198,38 @@ Result<std::vector<std::string>> MetricStore::label_names(std::span<const model:
   return names;
 }
 
-Result<std::vector<std::string>> MetricStore::label_values(std::string_view name,
-                                                           std::span<const model::Matcher> matchers,
-                                                           model::TimeRangeMs range, size_t limit,
-                                                           model::QueryContext& context) const {
+Result<MetricStore::LabelValues> MetricStore::label_value_views(
+    std::string_view name, std::span<const model::Matcher> matchers, model::TimeRangeMs range,
+    size_t limit, model::QueryContext& context) const {
   const std::shared_ptr<const View> seen = view();
-  ASSIGN_OR_RETURN(std::vector<std::string> values,
+  ASSIGN_OR_RETURN(std::vector<std::string_view> values,
                    head_->label_values(name, matchers, range, context));
   for (const auto& block : seen->blocks) {
     if (!block->overlaps(range)) continue;
-    ASSIGN_OR_RETURN(const std::vector<std::string> of_block,
+    ASSIGN_OR_RETURN(const std::vector<std::string_view> of_block,
                      block->label_values(name, matchers, range, 0, context));
-    std::vector<std::string> both;
+    if (of_block == values) continue;
+    std::vector<std::string_view> both;
     std::set_union(values.begin(), values.end(), of_block.begin(), of_block.end(),
                    std::back_inserter(both));
     values.swap(both);
   }
   if (limit != 0 && values.size() > limit) values.resize(limit);
-  return values;
+  return LabelValues{std::move(values), seen};
+}
+
+Result<std::vector<std::string>> MetricStore::label_values(std::string_view name,
+                                                           std::span<const model::Matcher> matchers,
+                                                           model::TimeRangeMs range, size_t limit,
+                                                           model::QueryContext& context) const {
+  ASSIGN_OR_RETURN(const LabelValues found,
+                   label_value_views(name, matchers, range, limit, context));
+  int64_t bytes = 0;
+  for (const std::string_view value : found.values) {
+    bytes += static_cast<int64_t>(sizeof(std::string) + value.size());
+  }
+  RETURN_IF_ERROR(context.charge(bytes));
+  return std::vector<std::string>(found.values.begin(), found.values.end());
 }
 
 std::vector<std::pair<std::string, model::MetricMetadata>> MetricStore::metadata(
@@ -468,14 +487,26 @@ Status MetricStore::upkeep() {
       done(std::move(status), "flush");
     }
   }
-  const uint64_t due_bytes = std::max(options_.snapshot_wal_bytes, snapshot_size_bytes_ / 2);
-  if (flushed || wal_->sync_failed() || !damaged_.empty() ||
-      wal_->bytes_written() - snapshot_at_bytes_ >= due_bytes) {
+  if (flushed || wal_->sync_failed() || !damaged_.empty() || snapshot_due()) {
     done(snapshot_head(), "snapshot");
   }
   done(compact_some(), "compaction");
   done(retain(), "retention");
   return first_failure;
+}
+
+bool MetricStore::snapshot_due() {
+  const uint64_t written = wal_->bytes_written();
+  const int64_t now_ms = clock_->steady_ns() / 1'000'000;
+  if (written != quiet_at_bytes_) {
+    quiet_at_bytes_ = written;
+    quiet_since_ms_ = now_ms;
+  }
+  const uint64_t replayed_bytes = written - snapshot_at_bytes_;
+  if (replayed_bytes >= std::max(options_.snapshot_wal_bytes, snapshot_size_bytes_ / 2))
+    return true;
+  return now_ms - quiet_since_ms_ >= kQuietMs &&
+         replayed_bytes >= std::max(kQuietLogBytes, snapshot_size_bytes_ / 4);
 }
 
 void MetricStore::run() {

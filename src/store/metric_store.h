@@ -91,6 +91,15 @@ class MetricStore : public model::SampleAppender, public model::SampleReader {
                                                 std::span<const model::Matcher> matchers,
                                                 model::TimeRangeMs range, size_t limit,
                                                 model::QueryContext& context) const override;
+  // The same without a copy of each.
+  struct LabelValues {
+    std::vector<std::string_view> values;  // sorted
+    std::shared_ptr<const void> pin;       // as long as it lives, so do they
+  };
+  Result<LabelValues> label_value_views(std::string_view name,
+                                        std::span<const model::Matcher> matchers,
+                                        model::TimeRangeMs range, size_t limit,
+                                        model::QueryContext& context) const;
   std::vector<std::pair<std::string, model::MetricMetadata>> metadata(std::string_view metric,
                                                                       size_t limit) const override;
   Result<std::vector<SeriesExemplars>> exemplars(std::span<const model::Selector> selectors,
@@ -139,6 +148,7 @@ class MetricStore : public model::SampleAppender, public model::SampleReader {
   Status recover_head();
   // REQUIRES: upkeep_mutex_, ready().
   Status snapshot_head_locked();
+  bool snapshot_due();
   Status sync_locked();
   void run();
   Status flush_window(model::TimeRangeMs window, const std::string& directory,
@@ -180,6 +190,8 @@ class MetricStore : public model::SampleAppender, public model::SampleReader {
   std::vector<std::string> damaged_;  // set aside once a snapshot is there
   uint64_t snapshot_at_bytes_ = 0;    // of the log, when the last one was written
   uint64_t snapshot_size_bytes_ = 0;
+  uint64_t quiet_at_bytes_ = 0;  // of the log, since quiet_since_ms_
+  int64_t quiet_since_ms_ = 0;
   std::atomic<uint64_t> samples_{0}, compactions_{0}, flushes_{0}, snapshots_{0};
   std::thread thread_;
 };

@@ -176,6 +176,46 @@ TEST_F(MetricStoreTest, SelectsByAllKindsOfMatchers) {
             (std::vector<std::string>{"api", "db"}));
 }
 
+TEST_F(MetricStoreTest, KnowsValuesThatCameAfterItWasAsked) {
+  const auto values = [&] {
+    model::QueryContext context(budget_, INT64_MAX, INT64_MAX);
+    return *store_->label_values("job", {}, {}, 0, context);
+  };
+  EXPECT_TRUE(values().empty());
+  ASSERT_TRUE(append({{"job", "m"}}, {{kStart, 1, 0}}).ok());
+  EXPECT_EQ(values(), (std::vector<std::string>{"m"}));
+  ASSERT_TRUE(append({{"job", "z"}}, {{kStart, 1, 0}}).ok());
+  ASSERT_TRUE(append({{"job", "a"}}, {{kStart, 1, 0}}).ok());
+  EXPECT_EQ(values(), (std::vector<std::string>{"a", "m", "z"}));
+}
+
+// As many labels as a series may have, and a snapshot once nothing has come for a while.
+TEST_F(MetricStoreTest, WritesTheHeadOutWhenItIsQuiet) {
+  std::vector<model::Labels::Pair> pairs;
+  for (int i = 0; i < 128; ++i) pairs.emplace_back("l" + std::to_string(1000 + i), "v");
+  ASSERT_EQ(append(model::Labels(pairs), {{kStart, 1, 0}, {kStart + 1, 2, 0}})->samples, 2u);
+  const std::string before = read({equal("l1000", "v")});
+  // Enough log to be worth it.
+  std::vector<model::Sample> samples;
+  for (int i = 0; i < 2000; ++i) samples.push_back({kStart + i, 0.1 + i / 3.0, 0});
+  for (int i = 0; store_->stats(0).wal_bytes < (uint64_t{5} << 20); ++i) {
+    ASSERT_TRUE(append({{"series", std::to_string(i)}}, samples).ok());
+  }
+  ASSERT_TRUE(store_->upkeep().ok());
+  EXPECT_EQ(store_->stats(0).snapshots, 0u);
+  clock_.now_ms += 5'000;
+  ASSERT_TRUE(store_->upkeep().ok());
+  EXPECT_EQ(store_->stats(0).snapshots, 1u);
+  clock_.now_ms += 5'000;
+  ASSERT_TRUE(store_->upkeep().ok());
+  EXPECT_EQ(store_->stats(0).snapshots, 1u);
+  const std::string other = read({equal("series", "0")});
+  open_after_kill();
+  EXPECT_EQ(store_->recovery().samples, 0u);
+  EXPECT_EQ(read({equal("l1000", "v")}), before);
+  EXPECT_EQ(read({equal("series", "0")}), other);
+}
+
 TEST_F(MetricStoreTest, KeepsEverythingAcrossAKill) {
   model::NativeHistogram histogram;
   histogram.whole = true;
@@ -281,6 +321,44 @@ TEST_F(MetricStoreTest, StaysWithinItsMemory) {
   EXPECT_LE(budget_.used_bytes(), budget_.limit_bytes());
   // Those that are known still come in.
   EXPECT_EQ(append({{"__name__", "burst"}, {"id", "1"}}, {{kStart + 1000, 2, 0}})->samples, 1u);
+}
+
+TEST_F(MetricStoreTest, WhatFindsNoRoomLeavesNothingBehind) {
+  const model::Labels known{{"__name__", "known"}};
+  ASSERT_TRUE(append(known, {{kStart, 1, 0}}).ok());
+  // Three quarters of it are in use.
+  budget_.set_limit_bytes(budget_.used_bytes() * 4 / 3);
+  const std::string large(15'000, 'x');
+  const auto push = [&](int64_t at) {
+    const std::vector<model::LabelView> of_known = {{"__name__", "known"}};
+    std::vector<std::string> texts;
+    for (int i = 0; i < 100; ++i) texts.push_back(std::to_string(at + i) + large);
+    std::vector<std::vector<model::LabelView>> of_new;
+    for (const std::string& text : texts) of_new.push_back({{"__name__", "new"}, {"v", text}});
+    const model::Sample sample{at, 2, 0};
+    std::vector<model::SeriesAppend> batch(101);
+    for (size_t i = 0; i < 100; ++i) {
+      batch[i].labels = of_new[i];
+      batch[i].samples = {&sample, 1};
+    }
+    batch[100].labels = of_known;
+    batch[100].samples = {&sample, 1};
+    return store_->append(batch, {}).status();
+  };
+  const int64_t used_before = budget_.used_bytes();
+  const uint64_t pairs_before = store_->stats().head.label_pairs;
+  for (int i = 1; i <= 5; ++i) {
+    EXPECT_EQ(push(kStart + i * 1000).code(), Code::kResourceExhausted);
+  }
+  EXPECT_EQ(store_->stats().head.series, 1u);
+  EXPECT_EQ(store_->stats().head.label_pairs, pairs_before);
+  EXPECT_LT(budget_.used_bytes() - used_before, 1 << 20);
+  // What is known comes in with each of them, and may be sent again.
+  EXPECT_EQ(read({equal("__name__", "known")}),
+            "{__name__=\"known\"} 0:1 1000:2 2000:2 3000:2 4000:2 5000:2");
+  budget_.set_limit_bytes(int64_t{1} << 30);
+  EXPECT_TRUE(push(kStart + 5000).ok());
+  EXPECT_EQ(store_->stats().head.series, 101u);
 }
 
 TEST_F(MetricStoreTest, AFullDiskRefusesAndLosesNothing) {

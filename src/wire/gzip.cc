@@ -28,7 +28,9 @@ Result<std::string> gzip_decompress(std::string_view packed, size_t bytes_max,
       return resource_exhausted("the body is longer than " + std::to_string(bytes_max) +
                                 " bytes, unpacked");
     }
-    if (charge != nullptr) RETURN_IF_ERROR(charge->grow(static_cast<int64_t>(got)));
+    if (charge != nullptr && !charge->grow(static_cast<int64_t>(got)).ok()) {
+      return unavailable("there is no memory to unpack the body with (memory.limit)");
+    }
     out.append(piece, got);
     if (outcome == Z_STREAM_END) {
       if (stream.avail_in == 0) return out;

@@ -12,7 +12,7 @@ namespace gatehouse::wire {
 
 // All members, one behind the other. What comes out is charged to `charge`, where there is
 // one, before it is kept. kInvalidArgument: not gzip, or cut short; kResourceExhausted:
-// longer than `bytes_max`, or the charge is refused.
+// longer than `bytes_max`; kUnavailable: the charge is refused.
 Result<std::string> gzip_decompress(std::string_view packed, size_t bytes_max,
                                     MemoryCharge* charge = nullptr);
 

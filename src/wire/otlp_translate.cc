@@ -412,6 +412,7 @@ Status OtlpTranslator::point(OtlpPoint& point) {
     stream_key_ +=
         static_cast<char>('0' + static_cast<int>(metric_.kind) + (metric_.monotonic ? 5 : 0));
     put_key(stream_key_, sorted(point.attributes));
+    if (turn_ != nullptr && !turn_->owns_lock()) turn_->lock();
     if (const Status added = deltas_->accumulate(stream_key_, metric_.kind, point); !added.ok()) {
       reject(added.message());
       return {};

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,9 +45,11 @@ struct OtlpTranslateOptions {
 class OtlpTranslator : public OtlpMetricSink {
  public:
   // `deltas` makes cumulative what is stated as differences; without, it is
-  // rejected. It must outlive the translator, and is used by one at a time.
-  OtlpTranslator(OtlpTranslateOptions options, DeltaAccumulator* deltas)
-      : options_(std::move(options)), deltas_(deltas) {}
+  // rejected. It must outlive the translator, and is used by one at a time: `turn`, where
+  // there is one, is locked at the first difference.
+  OtlpTranslator(OtlpTranslateOptions options, DeltaAccumulator* deltas,
+                 std::unique_lock<std::mutex>* turn = nullptr)
+      : options_(std::move(options)), deltas_(deltas), turn_(turn) {}
 
   Status resource(const OtlpResource& resource) override;
   Status scope(const OtlpScope& scope) override;
@@ -84,6 +87,7 @@ class OtlpTranslator : public OtlpMetricSink {
 
   const OtlpTranslateOptions options_;
   DeltaAccumulator* const deltas_;
+  std::unique_lock<std::mutex>* const turn_;
 
   // Of the resource, scope and metric at hand.
   std::vector<Pair> identity_;     // job and instance

@@ -12,6 +12,9 @@ namespace {
 using model::LabelView;
 using model::SeriesAppend;
 
+// What is asked of the charge at least.
+constexpr size_t kRoomStep = 64 << 10;
+
 constexpr std::string_view kMalformed = "the request is not the protobuf message it should be";
 
 // A label as every sender writes it: name, then value, both shorter than 128
@@ -72,15 +75,18 @@ std::string_view content_type(RemoteWriteVersion version) {
 }
 
 Result<DecodedWrite> RemoteWriteDecoder::decode(RemoteWriteVersion version,
-                                                std::string_view request) {
+                                                std::string_view request, MemoryCharge* charge) {
   // Offsets into arenas are 32 bits; no body that is let in comes near.
   if (request.size() > UINT32_MAX) return resource_exhausted("the request is too large");
   reset(request);
+  charge_ = charge;
+  room_ = 0;
+  full_ = Full::kNo;
   const bool good = version == RemoteWriteVersion::kV1 ? decode_v1(request) : decode_v2(request);
   if (!good) {
     reset({});
-    if (extra_bytes_ > limits_.memory_bytes) {
-      extra_bytes_ = 0;
+    if (full_ == Full::kRefused) return unavailable("there is no memory to read the request with");
+    if (full_ == Full::kTooLarge) {
       return resource_exhausted("the request needs more memory than the " +
                                 std::to_string(limits_.memory_bytes) + " bytes one may");
     }
@@ -159,6 +165,8 @@ inline bool RemoteWriteDecoder::label_v1(std::string_view message) {
 }
 
 bool RemoteWriteDecoder::series_v1(std::string_view message) {
+  // No label that is kept is shorter than 7 bytes.
+  if (!fits(extra_bytes_ + message.size() / 7 * sizeof(LabelView))) return false;
   // Labels come first, and nearly all are of the common shape: a loop for those.
   const char* at = message.data();
   const char* const end = at + message.size();
@@ -193,7 +201,7 @@ bool RemoteWriteDecoder::series_v1(std::string_view message) {
   // One look at all labels, with the tags and lengths between them.
   ascii_ = is_ascii({message.data(), static_cast<size_t>(labels_end - message.data())});
   finish_series();
-  return extra_bytes_ <= limits_.memory_bytes;
+  return fits(extra_bytes_);
 }
 
 bool RemoteWriteDecoder::sample(std::string_view message, bool with_start) {
@@ -211,13 +219,26 @@ bool RemoteWriteDecoder::sample(std::string_view message, bool with_start) {
     }
   }
   samples_.push_back(sample);
-  return reader.ok() && !overfull(samples_.size() * sizeof sample);
+  return reader.ok() && fits(samples_.size() * sizeof sample);
 }
 
 // Within a series, arenas are watched one by one; between them, all together.
-inline bool RemoteWriteDecoder::overfull(size_t bytes) {
-  if (bytes <= limits_.memory_bytes) return false;
-  extra_bytes_ = limits_.memory_bytes + 1;
+bool RemoteWriteDecoder::make_room(size_t bytes) {
+  if (bytes > limits_.memory_bytes) {
+    full_ = Full::kTooLarge;
+    return false;
+  }
+  if (charge_ == nullptr) {
+    room_ = limits_.memory_bytes;
+    return true;
+  }
+  // Twice what is held: an arena that grows is there twice for a moment, and then half empty.
+  const size_t room = std::max(bytes + kRoomStep, bytes + bytes / 4);
+  if (!charge_->grow(static_cast<int64_t>(2 * (room - room_))).ok()) {
+    full_ = Full::kRefused;
+    return false;
+  }
+  room_ = room;
   return true;
 }
 
@@ -236,7 +257,7 @@ bool RemoteWriteDecoder::histogram(std::string_view message) {
   extra_bytes_ += sizeof sample + 8 * (held.positive_spans.size() + held.negative_spans.size() +
                                        held.positive_buckets.size() + held.negative_buckets.size() +
                                        held.bounds.size());
-  return read == HistogramRead::kGood && extra_bytes_ <= limits_.memory_bytes;
+  return read == HistogramRead::kGood && fits(extra_bytes_);
 }
 
 bool RemoteWriteDecoder::exemplar(std::string_view message, RemoteWriteVersion version) {
@@ -249,7 +270,7 @@ bool RemoteWriteDecoder::exemplar(std::string_view message, RemoteWriteVersion v
   };
   bool good = true;
   ProtoReader reader(message);
-  while (reader.next() && extra_bytes_ <= limits_.memory_bytes) {
+  while (reader.next() && fits(extra_bytes_)) {
     if (version == RemoteWriteVersion::kV1 && reader.is(1, ProtoType::kBytes)) {
       LabelView label;
       if (!slow_label(reader.bytes(), label)) return false;
@@ -282,7 +303,7 @@ bool RemoteWriteDecoder::exemplar(std::string_view message, RemoteWriteVersion v
     extra_bytes_ += sizeof exemplar;
     ++exemplars_used_;
   }
-  return reader.ok() && extra_bytes_ <= limits_.memory_bytes;
+  return reader.ok() && fits(extra_bytes_);
 }
 
 bool RemoteWriteDecoder::metadata_v1(std::string_view message) {
@@ -307,7 +328,7 @@ bool RemoteWriteDecoder::metadata_v1(std::string_view message) {
       is_utf8(family.metadata.unit)) {
     families_.push_back(std::move(family));
   }
-  return extra_bytes_ <= limits_.memory_bytes;
+  return fits(extra_bytes_);
 }
 
 void RemoteWriteDecoder::symbol(std::string_view text) {
@@ -321,11 +342,12 @@ bool RemoteWriteDecoder::decode_v2(std::string_view request) {
   while (symbols.next()) {
     if (symbols.is(4, ProtoType::kBytes)) {
       symbol(symbols.bytes());
+      if (!fits(extra_bytes_)) return false;
     } else {
       symbols.skip();
     }
   }
-  if (!symbols.ok() || extra_bytes_ > limits_.memory_bytes) return false;
+  if (!symbols.ok()) return false;
   if (!symbols_.empty() && !symbols_[0].text.empty()) return false;  // the first stands for none
   ProtoReader reader(request);
   while (reader.next()) {
@@ -342,7 +364,7 @@ bool RemoteWriteDecoder::labels_v2(ProtoReader& reader) {
   uint32_t name = UINT32_MAX;
   reader.repeated([&](ProtoReader& element) {
     const uint32_t symbol = element.uint32();
-    if (overfull(labels_.size() * sizeof(LabelView))) return;
+    if (!fits(labels_.size() * sizeof(LabelView))) return;
     if (symbol >= symbols_.size()) {
       wrong_ = "a label's symbol is not in the table";
       return;
@@ -358,7 +380,7 @@ bool RemoteWriteDecoder::labels_v2(ProtoReader& reader) {
     name = UINT32_MAX;
   });
   if (name != UINT32_MAX) wrong_ = "a label has no value";
-  return extra_bytes_ <= limits_.memory_bytes;
+  return fits(extra_bytes_);
 }
 
 bool RemoteWriteDecoder::series_v2(std::string_view message) {
@@ -396,7 +418,7 @@ bool RemoteWriteDecoder::series_v2(std::string_view message) {
   ascii_ = true;  // symbols were looked at, one by one
   long_ = true;
   finish_series();
-  return extra_bytes_ <= limits_.memory_bytes;
+  return fits(extra_bytes_);
 }
 
 bool RemoteWriteDecoder::metadata_v2(std::string_view message) {
@@ -431,7 +453,7 @@ bool RemoteWriteDecoder::metadata_v2(std::string_view message) {
   series_metadata_ = at->second;
   if (!added) return true;
   extra_bytes_ += 128 + symbols_[help].text.size() + symbols_[unit].text.size();
-  if (extra_bytes_ > limits_.memory_bytes) return false;
+  if (!fits(extra_bytes_)) return false;
   metadata_.push_back(
       {sample_type(type), std::string(symbols_[help].text), std::string(symbols_[unit].text)});
   return true;

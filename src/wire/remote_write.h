@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 #include "model/series.h"
 #include "wire/label_check.h"
@@ -65,8 +66,10 @@ class RemoteWriteDecoder {
   explicit RemoteWriteDecoder(const RemoteWriteLimits& limits = {}) : limits_(limits) {}
 
   // kInvalidArgument: not the message. kResourceExhausted: more than the limit on
-  // memory. What comes is valid until the next call.
-  Result<DecodedWrite> decode(RemoteWriteVersion version, std::string_view request);
+  // memory. kUnavailable: `charge`, where there is one, was refused what the arenas
+  // need; it is asked step by step, as they grow. What comes is valid until the next call.
+  Result<DecodedWrite> decode(RemoteWriteVersion version, std::string_view request,
+                              MemoryCharge* charge = nullptr);
 
   // Of the requests to come: RemoteWriteLimits::memory_bytes.
   void set_memory_max(size_t bytes) { limits_.memory_bytes = bytes; }
@@ -90,7 +93,8 @@ class RemoteWriteDecoder {
   void reset(std::string_view request);
   bool decode_v1(std::string_view request);
   bool series_v1(std::string_view message);
-  bool overfull(size_t bytes);
+  bool fits(size_t bytes) { return bytes <= room_ || make_room(bytes); }
+  bool make_room(size_t bytes);
   bool label_v1(std::string_view message);
   bool decode_v2(std::string_view request);
   bool series_v2(std::string_view message);
@@ -123,7 +127,10 @@ class RemoteWriteDecoder {
   std::unordered_map<std::string, int32_t> metadata_index_;
   DecodedWrite decoded_;
   const char* request_end_ = nullptr;
-  size_t extra_bytes_ = 0;  // of what is copied: histograms, exemplars, metadata
+  size_t extra_bytes_ = 0;  // what the arenas hold of whole series, and of what is copied
+  MemoryCharge* charge_ = nullptr;
+  size_t room_ = 0;  // charged; what fits without asking
+  enum class Full { kNo, kTooLarge, kRefused } full_ = Full::kNo;
 
   // Of the series at hand.
   Ends begin_{0, 0, 0, 0, -1};

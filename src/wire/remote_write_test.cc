@@ -156,6 +156,37 @@ TEST(RemoteWrite, BoundsItsMemory) {
             Code::kResourceExhausted);
 }
 
+TEST(RemoteWrite, ChargesWhatItHolds) {
+  MemoryBudget budget(1 << 20);
+  RemoteWriteDecoder decoder;
+  {
+    MemoryCharge charge(budget);
+    const std::string request = message(1, std::string(kUpLabels) + std::string(kSample));
+    EXPECT_TRUE(decoder.decode(RemoteWriteVersion::kV1, request, &charge).ok());
+    EXPECT_GT(charge.bytes(), 0);
+    EXPECT_LT(charge.bytes(), 256 << 10);
+  }
+  EXPECT_EQ(budget.used_bytes(), 0);
+  // Samples, labels and symbols of a few bytes, each of which takes more in memory.
+  std::string samples, labels = kName, symbols = message(4, "");
+  for (int i = 0; i < 50'000; ++i) {
+    samples += "\x12\x00"s;
+    labels += label("a", "b");
+    symbols += message(4, "");
+  }
+  for (const auto& [version, request] :
+       {std::pair{RemoteWriteVersion::kV1, message(1, std::string(kUpLabels) + samples)},
+        std::pair{RemoteWriteVersion::kV1, message(1, labels)},
+        std::pair{RemoteWriteVersion::kV2, symbols}}) {
+    MemoryCharge charge(budget);
+    const auto decoded = decoder.decode(version, request, &charge);
+    ASSERT_FALSE(decoded.ok());
+    EXPECT_EQ(decoded.status().code(), Code::kUnavailable);
+    EXPECT_LE(charge.bytes(), 1 << 20);
+    decoder.shrink();
+  }
+}
+
 struct Everything {
   std::vector<LabelView> labels = {{"__name__", "h"}, {"job", "a"}, {"path", "/\xc3\xa9"}};
   std::vector<model::Sample> samples = {{1, 2.5, 0}, {2, -0.0, 0}, {-3, model::kStaleValue, 0}};

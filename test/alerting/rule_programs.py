@@ -8,7 +8,8 @@ import tempfile
 import threading
 import urllib.request
 
-from programs import DebianProgram, MetricCase, MetricGate, Prometheus, free_port, need, now_ms, series, wait_until
+from programs import DebianProgram, MetricCase, MetricGate, Prometheus, free_port, need, now_ms, wait_until
+from remote_write import series
 
 ALERTMANAGER = shutil.which("prometheus-alertmanager")
 __all__ = ["MetricCase", "Prometheus", "now_ms", "series", "wait_until"]

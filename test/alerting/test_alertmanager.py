@@ -89,7 +89,7 @@ class ReloadTest(MetricCase):
         gate.write_rules("groups:\n- name: g\n  rules:\n  - alert: Broken\n    expr: sum(\n")
         self.assertTrue(wait_until(lambda: not gate.get("/health").json["config"]["ok"], 10))
         self.assertEqual(gate.get("/health").json["status"], "degraded")
-        self.assertIn("rules.yml:5", gate.log_text())
+        self.assertTrue(wait_until(lambda: "rules.yml:5" in gate.log_text(), 5), gate.log_text())
         self.assertIn("Broken", gate.log_text())
         page = gate.ask("/metrics", headers={"authorization": f"Bearer {gate.keys['admin']}"}).body.decode()
         self.assertIn("gatehouse_config_last_reload_successful 0", page)

@@ -3,7 +3,6 @@ rules, alerts and samples out of both, in the same shape."""
 import json
 import pathlib
 import tempfile
-import time
 import threading
 
 from remote_write import HEADERS, request, snappy
@@ -47,6 +46,7 @@ def kinds(value):
 
 
 class PrometheusTest(MetricCase):
+    maxDiff = None
     """One pair of servers for all: both are sent the same every half second."""
 
     @classmethod
@@ -99,6 +99,8 @@ class PrometheusTest(MetricCase):
 
     def test_rules_have_the_same_shape_and_say_the_same(self):
         ours, theirs = self.both("rules")
+        # Since 2.44 Prometheus lists no group without a rule.
+        theirs["groups"] = [each for each in theirs["groups"] if each["rules"]]
         errors = []
         for groups in (ours["groups"], theirs["groups"]):
             errors.append({rule["name"]: bool(rule.pop("lastError", "")) for each in groups for rule in each["rules"]})

@@ -179,6 +179,11 @@ export async function alertAnswer(world, request, url, readBody, broken) {
   if (path === '/api/v2/silences' && request.method === 'GET') return answer(world.silences.map((each) => ({ ...each, status: stateOf(each) })));
   if (path === '/api/v2/silences') {
     const body = await readBody();
+    if (url.searchParams.get('preview') === 'true') {
+      const all = live(world);
+      const hidden = all.filter((alert) => body.matchers.every((m) => test(m, alert.labels)));
+      return answer({ live: all.length, hidden: hidden.length, alerts: hidden.slice(0, 10), needsConfirmation: hidden.length > all.length / 2 });
+    }
     const silence = { ...body, id: randomUUID(), updatedAt: iso(Date.now()) };
     world.silences.unshift(silence);
     return answer({ silenceID: silence.id });
@@ -188,12 +193,6 @@ export async function alertAnswer(world, request, url, readBody, broken) {
     if (!found) return answer('silence not found', 404);
     found.endsAt = iso(Date.now());
     return answer(undefined);
-  }
-  if (path === '/api/v1/alerting/silences/preview') {
-    const { matchers } = await readBody();
-    const all = live(world);
-    const hidden = all.filter((alert) => matchers.every((m) => test(m, alert.labels)));
-    return answer({ live: all.length, hidden: hidden.length, alerts: hidden.slice(0, 10), needs_confirmation: hidden.length > all.length / 2 });
   }
   if (path === '/api/v1/alerting/receivers/test') return answer({ delivered: true, status: 200, error: null, duration_ms: 91 });
   if (path === '/api/v1/alerting/receivers') return answer({ receivers: receiversOf(world) });

@@ -162,7 +162,8 @@ void Jira::write_description(wire::JsonWriter& json, Attempt& attempt) const {
     return;
   }
   // Version 3 takes documents: what is one is sent as it is, a text as its paragraph.
-  if (wire::JsonDocument::parse(description).ok()) {
+  const auto document = wire::JsonDocument::parse(description);
+  if (document.ok() && document->root().is_object()) {
     json.key("description").raw(description);
     return;
   }

@@ -84,7 +84,7 @@ Task<MetricAnswer> Prometheus::snapshot(MetricRequest& request) {
   if (!taken.ok()) co_return metric::error_of(taken);
   std::string data;
   wire::JsonWriter(data).begin_object().member("name", name).end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 }  // namespace gatehouse::api

@@ -13,10 +13,11 @@ namespace {
 // Times that a millisecond count of 64 bits can hold with room for an offset.
 constexpr double kTimeMaxS = 9e15 / 1000;
 
-void write_texts(wire::JsonWriter& json, std::string_view name,
-                 const std::set<std::string>& texts) {
+void append_texts(std::string& body, std::string_view name, const std::set<std::string>& texts) {
   if (texts.empty()) return;
-  json.key(name).begin_array();
+  body.append(",\"").append(name).append("\":");
+  wire::JsonWriter json(body);
+  json.begin_array();
   for (const std::string& text : texts) json.string(text);
   json.end_array();
 }
@@ -32,14 +33,14 @@ int status_of(std::string_view type) {
 
 }  // namespace
 
-MetricAnswer success(std::string_view data, const std::set<std::string>& warnings,
+MetricAnswer success(std::string data, const std::set<std::string>& warnings,
                      const std::set<std::string>& infos) {
   MetricAnswer answer;
-  wire::JsonWriter json(answer.body);
-  json.begin_object().member("status", "success").key("data").raw(data);
-  write_texts(json, "warnings", warnings);
-  write_texts(json, "infos", infos);
-  json.end_object();
+  answer.body = std::move(data);
+  answer.body.insert(0, R"({"status":"success","data":)");
+  append_texts(answer.body, "warnings", warnings);
+  append_texts(answer.body, "infos", infos);
+  answer.body += '}';
   return answer;
 }
 

@@ -13,7 +13,7 @@ namespace gatehouse::api::metric {
 
 // {"status":"success","data":DATA,"warnings":[…],"infos":[…]}. The lists are left
 // out where they are empty.
-MetricAnswer success(std::string_view data, const std::set<std::string>& warnings = {},
+MetricAnswer success(std::string data, const std::set<std::string>& warnings = {},
                      const std::set<std::string>& infos = {});
 
 // {"status":"error","errorType":…,"error":…} with the HTTP status that goes with

@@ -30,17 +30,17 @@ MetricAnswer refusal(int status, const std::string& message) {
 
 }  // namespace
 
-MetricAnswer Prometheus::take_otlp(std::string_view message, bool json) {
-  MemoryCharge charge(parts_.budget);
+MetricAnswer Prometheus::take_otlp(std::string_view message, bool json, MemoryCharge& charge) {
   // What is translated is a few times as long as the message says it.
   if (!charge.grow(static_cast<int64_t>(4 * message.size())).ok()) {
     return refusal(429, "the memory budget is used up (memory.limit)");
   }
   wire::OtlpTranslateOptions options;
   options.promote_resource_attributes = parts_.limits().otlp_promoted;
-  // Differences add up in the order in which they come: one request at a time.
-  const std::lock_guard lock(deltas_mutex_);
-  wire::OtlpTranslator translator(std::move(options), &deltas_);
+  // Differences add up in the order in which they come: one request that has any at a time,
+  // until its sums are in the store.
+  std::unique_lock turn(deltas_mutex_, std::defer_lock);
+  wire::OtlpTranslator translator(std::move(options), &deltas_, &turn);
   const Status read = json ? wire::decode_otlp_metrics_json(message, translator)
                            : wire::decode_otlp_metrics(message, translator);
   if (!read.ok()) {
@@ -82,17 +82,28 @@ Task<MetricAnswer> Prometheus::otlp(MetricRequest& request) {
     const bool large = body.status().code() == Code::kResourceExhausted;
     co_return refusal(large ? 413 : 400, body.status().message());
   }
-  const auto work = [&]() -> MetricAnswer {
-    if (!packed) return take_otlp(*body, json);
-    const auto message =
-        wire::gzip_decompress(*body, static_cast<size_t>(limits.decoded_bytes_max));
-    if (!message.ok()) {
-      const bool large = message.status().code() == Code::kResourceExhausted;
-      return refusal(large ? 413 : 400, message.status().message());
-    }
-    return take_otlp(*message, json);
+  const auto unpacked_max = static_cast<size_t>(limits.decoded_bytes_max);
+  // gzip does not say how long its contents are: up to that of a small one they are unpacked
+  // among those, and what is longer is done anew.
+  size_t most = packed ? std::min(kBulkBytes, unpacked_max) : unpacked_max;
+  const auto work = [&]() -> std::optional<MetricAnswer> {
+    MemoryCharge charge(parts_.budget);
+    if (!packed) return take_otlp(*body, json, charge);
+    const auto message = wire::gzip_decompress(*body, most, &charge);
+    if (message.ok()) return take_otlp(*message, json, charge);
+    const Code why = message.status().code();
+    if (why == Code::kResourceExhausted && most < unpacked_max) return std::nullopt;
+    const int status = why == Code::kResourceExhausted ? 413
+                       : why == Code::kUnavailable     ? 429
+                                                       : 400;
+    return refusal(status, message.status().message());
   };
-  co_return co_await parts_.intake.run(request.worker.loop, work);
+  std::optional<MetricAnswer> answer = co_await lane(body->size()).run(request.worker.loop, work);
+  if (!answer) {
+    most = unpacked_max;
+    answer = co_await parts_.bulk.run(request.worker.loop, work);
+  }
+  co_return *std::move(answer);
 }
 
 }  // namespace gatehouse::api

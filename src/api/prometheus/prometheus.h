@@ -63,6 +63,7 @@ struct PrometheusParts {
   std::function<AlertmanagerUrls()> alertmanagers;
   Pool& pool;    // queries
   Pool& intake;  // what is pushed: queries do not hold it up
+  Pool& bulk;    // the same, of large bodies: small ones do not wait behind them
   promql::Parallel& parallel;
   MemoryBudget& budget;
   const model::Clock& clock;
@@ -134,7 +135,7 @@ class Prometheus {
   Task<MetricAnswer> federate(MetricRequest& request);
   Task<MetricAnswer> write(MetricRequest& request);
   Task<MetricAnswer> otlp(MetricRequest& request);
-  MetricAnswer take_otlp(std::string_view message, bool json);
+  MetricAnswer take_otlp(std::string_view message, bool json, MemoryCharge& charge);
   Task<MetricAnswer> read(MetricRequest& request);
   MetricAnswer read_samples(const std::vector<wire::ReadQuery>& queries,
                             model::QueryContext& context);
@@ -158,6 +159,13 @@ class Prometheus {
   Task<MetricAnswer> clean_tombstones(MetricRequest& request);
   Task<MetricAnswer> snapshot(MetricRequest& request);
   Status audit(const MetricRequest& request, std::string action, std::string object);
+
+  // Where a pushed body of that size, unpacked, is taken in. An agent's usual one, some
+  // thousand series, is below; one above can take a core for a second.
+  static constexpr size_t kBulkBytes = 1 << 20;
+  Pool& lane(size_t unpacked_bytes) {
+    return unpacked_bytes > kBulkBytes ? parts_.bulk : parts_.intake;
+  }
 
   // Runs `work` on the query pool with a context that ends with the client.
   template <typename Work>

@@ -103,7 +103,7 @@ MetricAnswer answer_of(Result<promql::QueryValue> value, const QuerySettings& se
   if (const Status room = context.charge(answer_bytes(*value)); !room.ok()) return error_of(room);
   std::string data;
   metric::write_value(data, *value);
-  return metric::success(data, value->annotations.warnings, value->annotations.infos);
+  return metric::success(std::move(data), value->annotations.warnings, value->annotations.infos);
 }
 
 }  // namespace
@@ -240,7 +240,7 @@ Task<MetricAnswer> Prometheus::query_exemplars(MetricRequest& request) {
       data += "]}";
     }
     data += ']';
-    return metric::success(data);
+    return metric::success(std::move(data));
   };
   co_return co_await run_query(request, INT64_MAX, read);
 }
@@ -250,7 +250,7 @@ Task<MetricAnswer> Prometheus::format_query(MetricRequest& request) {
   if (!parsed.ok()) co_return bad_parameter("query", parsed.status().message());
   std::string data;
   wire::JsonWriter(data).string(promql::to_pretty_text(**parsed));
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 Task<MetricAnswer> Prometheus::parse_query(MetricRequest& request) {
@@ -258,7 +258,7 @@ Task<MetricAnswer> Prometheus::parse_query(MetricRequest& request) {
   if (!parsed.ok()) co_return bad_parameter("query", parsed.status().message());
   std::string data;
   metric::write_ast(data, **parsed);
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 }  // namespace gatehouse::api

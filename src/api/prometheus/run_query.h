@@ -30,7 +30,10 @@ Task<MetricAnswer> Prometheus::run_query(MetricRequest& request, int64_t timeout
     constexpr int64_t kPatienceMs = 2'000;
     if (!parts_.store.ready()) parts_.store.wait_ready(kPatienceMs);
     if (const Status late = context.check(); !late.ok()) return metric::error_of(late);
-    return work(context);
+    MetricAnswer answer = work(context);
+    // What was refused on the way shows at the end at the latest.
+    if (const Status refused = context.refused(); !refused.ok()) return metric::error_of(refused);
+    return answer;
   };
   MetricAnswer answer = co_await parts_.pool.run(request.worker.loop, run);
   request.exchange.cancel().on_fire({});

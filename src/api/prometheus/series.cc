@@ -30,24 +30,28 @@ Result<Search> read_search(const MetricRequest& request) {
   return search;
 }
 
+using Names = store::MetricStore::LabelValues;
+
 // The union over the selectors of what `list` gives for one, sorted, and cut to the
 // limit with a warning.
 template <typename List>
-MetricAnswer list_names(const Search& search, List list) {
+MetricAnswer list_names(const Search& search, model::QueryContext& context, List list) {
   // One more than asked for tells whether anything was left out.
   const size_t limit = search.limit == 0 ? 0 : search.limit + 1;
-  std::vector<std::string> names;
+  std::vector<std::shared_ptr<const void>> pins;
+  std::vector<std::string_view> names;
   const size_t rounds = std::max<size_t>(1, search.selectors.size());
   for (size_t i = 0; i < rounds; ++i) {
     std::span<const model::Matcher> matchers;
     if (!search.selectors.empty()) matchers = search.selectors[i].matchers;
-    auto found = list(matchers, limit);
+    Result<Names> found = list(matchers, limit);
     if (!found.ok()) return error_of(found.status());
+    pins.push_back(std::move(found->pin));
     if (names.empty()) {
-      names = std::move(*found);
+      names = std::move(found->values);
     } else {
-      std::vector<std::string> merged;
-      std::set_union(names.begin(), names.end(), found->begin(), found->end(),
+      std::vector<std::string_view> merged;
+      std::set_union(names.begin(), names.end(), found->values.begin(), found->values.end(),
                      std::back_inserter(merged));
       names = std::move(merged);
     }
@@ -57,12 +61,19 @@ MetricAnswer list_names(const Search& search, List list) {
     names.resize(search.limit);
     warnings.emplace(kTruncated);
   }
+  constexpr size_t kAroundIt = 256;
+  size_t bytes = kAroundIt;
+  for (const std::string_view name : names) bytes += name.size() + 3;
+  if (Status charged = context.charge(static_cast<int64_t>(bytes)); !charged.ok()) {
+    return error_of(charged);
+  }
   std::string data;
+  data.reserve(bytes);
   wire::JsonWriter json(data);
   json.begin_array();
-  for (const std::string& name : names) json.string(name);
+  for (const std::string_view name : names) json.string(name);
   json.end_array();
-  return metric::success(data, warnings);
+  return metric::success(std::move(data), warnings);
 }
 
 }  // namespace
@@ -71,9 +82,14 @@ Task<MetricAnswer> Prometheus::labels(MetricRequest& request) {
   const auto search = read_search(request);
   if (!search.ok()) co_return error_of(search.status());
   const auto list = [&](model::QueryContext& context) {
-    return list_names(*search, [&](std::span<const model::Matcher> matchers, size_t limit) {
-      return parts_.store.label_names(matchers, search->range, limit, context);
-    });
+    const auto names = [&](std::span<const model::Matcher> matchers,
+                           size_t limit) -> Result<Names> {
+      ASSIGN_OR_RETURN(auto found,
+                       parts_.store.label_names(matchers, search->range, limit, context));
+      const auto kept = std::make_shared<const std::vector<std::string>>(std::move(found));
+      return Names{{kept->begin(), kept->end()}, kept};
+    };
+    return list_names(*search, context, names);
   };
   co_return co_await run_query(request, INT64_MAX, list);
 }
@@ -86,9 +102,10 @@ Task<MetricAnswer> Prometheus::label_values(MetricRequest& request) {
   const auto search = read_search(request);
   if (!search.ok()) co_return error_of(search.status());
   const auto list = [&](model::QueryContext& context) {
-    return list_names(*search, [&](std::span<const model::Matcher> matchers, size_t limit) {
-      return parts_.store.label_values(name, matchers, search->range, limit, context);
-    });
+    const auto values = [&](std::span<const model::Matcher> matchers, size_t limit) {
+      return parts_.store.label_value_views(name, matchers, search->range, limit, context);
+    };
+    return list_names(*search, context, values);
   };
   co_return co_await run_query(request, INT64_MAX, list);
 }
@@ -127,7 +144,7 @@ Task<MetricAnswer> Prometheus::series(MetricRequest& request) {
     json.begin_array();
     for (const model::LabelsView each : found) metric::write_labels(json, each);
     json.end_array();
-    return metric::success(data, warnings);
+    return metric::success(std::move(data), warnings);
   };
   co_return co_await run_query(request, INT64_MAX, list);
 }
@@ -150,7 +167,7 @@ Task<MetricAnswer> Prometheus::metadata(MetricRequest& request) {
       json.end_object().end_array();
     }
     json.end_object();
-    return metric::success(data);
+    return metric::success(std::move(data));
   };
   co_return co_await run_query(request, INT64_MAX, list);
 }

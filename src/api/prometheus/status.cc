@@ -66,7 +66,7 @@ void write_storage(JsonWriter& json, const store::MetricStoreStats& stats) {
 Task<MetricAnswer> Prometheus::status_config(MetricRequest&) {
   std::string data;
   JsonWriter(data).begin_object().member("yaml", parts_.prometheus_yaml()).end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 Task<MetricAnswer> Prometheus::status_runtime(MetricRequest&) {
@@ -90,7 +90,7 @@ Task<MetricAnswer> Prometheus::status_runtime(MetricRequest&) {
   json.member("GOGC", "").member("GODEBUG", "");
   json.member("storageRetention", format_duration(stats.retention_ms));
   json.end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 Task<MetricAnswer> Prometheus::status_build(MetricRequest&) {
@@ -104,7 +104,7 @@ Task<MetricAnswer> Prometheus::status_build(MetricRequest&) {
   // Grafana takes a server that lists features for Mimir.
   json.key("features").begin_object().end_object();
   json.end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 Task<MetricAnswer> Prometheus::status_flags(MetricRequest&) {
@@ -124,7 +124,7 @@ Task<MetricAnswer> Prometheus::status_flags(MetricRequest&) {
   json.member("web.enable-otlp-receiver", "true");
   json.member("web.enable-remote-write-receiver", "true");
   json.end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 Task<MetricAnswer> Prometheus::status_tsdb(MetricRequest& request) {
@@ -144,7 +144,7 @@ Task<MetricAnswer> Prometheus::status_tsdb(MetricRequest& request) {
   write_counts(json, "seriesCountByLabelValuePair", stats.cardinality.series_by_pair);
   write_storage(json, stats);
   json.end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 Task<MetricAnswer> Prometheus::status_replay(MetricRequest&) {
@@ -159,7 +159,7 @@ Task<MetricAnswer> Prometheus::status_replay(MetricRequest&) {
   json.member("min", first).member("max", last).member("current", first + done);
   json.member("state", parts_.store.ready() ? "done" : "in progress");
   json.end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 }  // namespace gatehouse::api

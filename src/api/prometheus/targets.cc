@@ -59,7 +59,7 @@ Task<MetricAnswer> Prometheus::targets(MetricRequest& request) {
   json.end_array().key("droppedTargetCounts").begin_object();
   for (const auto& [job, count] : dropped) json.member(job, count);
   json.end_object().end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 Task<MetricAnswer> Prometheus::target_metadata(MetricRequest& request) {
@@ -89,7 +89,7 @@ Task<MetricAnswer> Prometheus::target_metadata(MetricRequest& request) {
     json.member("unit", each.metadata.unit).end_object();
   }
   json.end_array();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 Task<MetricAnswer> Prometheus::scrape_pools(MetricRequest&) {
@@ -98,7 +98,7 @@ Task<MetricAnswer> Prometheus::scrape_pools(MetricRequest&) {
   json.begin_object().key("scrapePools").begin_array();
   for (const std::string& pool : parts_.scraper.pools()) json.string(pool);
   json.end_array().end_object();
-  co_return metric::success(data);
+  co_return metric::success(std::move(data));
 }
 
 }  // namespace gatehouse::api

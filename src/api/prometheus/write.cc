@@ -31,6 +31,8 @@ MetricAnswer plain(int status, std::string text) {
   return answer;
 }
 
+MetricAnswer no_memory() { return plain(429, "the memory budget is used up (memory.limit)"); }
+
 MetricAnswer refused(const Status& status) {
   switch (status.code()) {
     case Code::kInvalidArgument: return plain(400, status.message());
@@ -55,7 +57,6 @@ MetricAnswer take(std::string_view body, bool packed, wire::RemoteWriteVersion v
   static thread_local wire::RemoteWriteDecoder decoder;
   static thread_local std::string unpacked;
   MemoryCharge charge(budget);
-  const auto charged = [&](size_t bytes) { return charge.grow(static_cast<int64_t>(bytes)).ok(); };
   std::string_view message = body;
   if (packed) {
     const Result<size_t> size = wire::snappy_decompressed_size(body, unpacked_max);
@@ -63,29 +64,22 @@ MetricAnswer take(std::string_view body, bool packed, wire::RemoteWriteVersion v
       const bool large = size.status().code() == Code::kResourceExhausted;
       return plain(large ? 413 : 400, size.status().message());
     }
-    if (!charged(*size)) return plain(429, "the memory budget is used up (memory.limit)");
+    if (!charge.grow(static_cast<int64_t>(*size)).ok()) return no_memory();
     const Status done = wire::snappy_decompress(body, unpacked_max, unpacked);
     if (!done.ok()) return refused(done);
     message = unpacked;
-  } else if (!charged(body.size())) {
-    return plain(429, "the memory budget is used up (memory.limit)");
   }
   // Labels are views of the message. Decoded, a usual one takes twice its bytes, series of
   // one short label six times, what is made for it forty.
-  size_t room = 8 * message.size() + kSmallBytes;
-  const bool ample = charged(room);
-  if (!ample) {
-    room = 2 * message.size() + kSmallBytes;
-    if (!charged(room)) return plain(429, "the memory budget is used up (memory.limit)");
-  }
-  decoder.set_memory_max(room);
-  const auto decoded = decoder.decode(version, message);
+  decoder.set_memory_max(8 * message.size() + kSmallBytes);
+  const auto decoded = decoder.decode(version, message, &charge);
   MetricAnswer answer = plain(204, "");
   if (!decoded.ok()) {
-    answer = refused(decoded.status());
-    // To come again would not help.
-    const bool oversize = ample && decoded.status().code() == Code::kResourceExhausted;
-    if (oversize) answer = plain(413, decoded.status().message());
+    const Code why = decoded.status().code();
+    // To come again would not help one that is too large.
+    answer = why == Code::kUnavailable         ? no_memory()
+             : why == Code::kResourceExhausted ? plain(413, decoded.status().message())
+                                               : refused(decoded.status());
   } else {
     auto outcome = appender.append(decoded->series, {});
     if (!outcome.ok()) {
@@ -135,11 +129,14 @@ Task<MetricAnswer> Prometheus::write(MetricRequest& request) {
     const bool large = body.status().code() == Code::kResourceExhausted;
     co_return plain(large ? 413 : 400, body.status().message());
   }
+  const auto unpacked_max = static_cast<size_t>(limits.decoded_bytes_max);
   const auto work = [&] {
-    return take(*body, packed, *version, static_cast<size_t>(limits.decoded_bytes_max),
-                parts_.budget, parts_.store);
+    return take(*body, packed, *version, unpacked_max, parts_.budget, parts_.store);
   };
-  co_return co_await parts_.intake.run(request.worker.loop, work);
+  // What is no block at all is refused without much work.
+  const size_t bytes =
+      packed ? wire::snappy_decompressed_size(*body, unpacked_max).value_or(0) : body->size();
+  co_return co_await lane(bytes).run(request.worker.loop, work);
 }
 
 }  // namespace gatehouse::api

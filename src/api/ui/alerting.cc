@@ -18,13 +18,6 @@ using wire::JsonWriter;
 // A week is what people look back on first.
 constexpr int64_t kHistoryMs = 7 * 86'400'000LL;
 constexpr size_t kDeliveriesShown = 20;
-constexpr size_t kPreviewShown = 20;
-
-void write_labels(JsonWriter& json, std::string_view name, const model::Labels& labels) {
-  json.key(name).begin_object();
-  for (const auto& [label, value] : labels.pairs()) json.member(label, value);
-  json.end_object();
-}
 
 void write_delivery(JsonWriter& json, const alerts::DeliveryView& delivery) {
   json.begin_object();
@@ -110,20 +103,6 @@ Result<std::string> read_history(const AlertEngine& engine, const HistoryAsk& as
   text_or_null(json, "next_before", next);
   json.end_object();
   return out;
-}
-
-// {"name","value","isRegex","isEqual"}, as API v2 writes a matcher.
-Result<model::Matcher> read_matcher(wire::JsonView view) {
-  using Op = model::Matcher::Op;
-  const auto name = view.get("name").string();
-  const auto value = view.get("value").string();
-  if (!name || !value || name->empty()) {
-    return invalid_argument("a matcher needs a name and a value");
-  }
-  const bool regex = view.get("isRegex").boolean().value_or(false);
-  const bool equal = view.get("isEqual").boolean().value_or(true);
-  const Op op = regex ? (equal ? Op::kRegex : Op::kNotRegex) : (equal ? Op::kEqual : Op::kNotEqual);
-  return model::Matcher::create(op, std::string(*name), std::string(*value));
 }
 
 void write_route(JsonWriter& json, const alerts::Route& route, int depth, bool parent_matched,
@@ -258,39 +237,6 @@ Task<Answer> Console::find_route(Visit& visit) {
   JsonWriter json(out);
   json.begin_object().key("routes").begin_array();
   write_route(json, *config->route, 0, true, labels, chosen);
-  json.end_array().end_object();
-  co_return ok(std::move(out));
-}
-
-Task<Answer> Console::preview_silence(Visit& visit) {
-  static constexpr std::array<std::string_view, 1> kKnown = {"matchers"};
-  if (parts_.alerts == nullptr) co_return not_read();
-  Body body = co_await read_body(visit.exchange, kKnown);
-  if (body.refused) co_return std::move(*body.refused);
-  alerts::Matchers matchers;
-  for (const wire::JsonView view : body.root().get("matchers").items()) {
-    auto matcher = read_matcher(view);
-    if (!matcher.ok()) co_return invalid_body(matcher.status().message());
-    matchers.push_back(std::move(*matcher));
-  }
-  if (matchers.empty()) co_return invalid_body("at least one matcher is needed");
-  const auto look = [&] { return parts_.alerts->would_silence(matchers); };
-  const std::vector<alerts::AlertView> hidden = co_await parts_.pool.run(visit.worker.loop, look);
-  const size_t live = parts_.alerts->live_alerts();
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  json.member("live", static_cast<uint64_t>(live));
-  json.member("hidden", static_cast<uint64_t>(hidden.size()));
-  json.member("needs_confirmation",
-              alerts::needs_confirmation(hidden.size(), live, parts_.silence_share()));
-  json.key("alerts").begin_array();
-  for (size_t i = 0; i < std::min(hidden.size(), kPreviewShown); ++i) {
-    json.begin_object();
-    json.member("fingerprint", alerts::fingerprint_text(hidden[i].fingerprint));
-    write_labels(json, "labels", hidden[i].alert.labels);
-    json.end_object();
-  }
   json.end_array().end_object();
   co_return ok(std::move(out));
 }

@@ -85,8 +85,6 @@ std::span<const Console::Route> Console::routes() {
       {Method::kGet, "/api/v1/alerting/receivers", Action::kAlertsRead, &C::get_receivers},
       {Method::kPost, "/api/v1/alerting/receivers/test", Action::kSilencesWrite, &C::test_receiver},
       {Method::kPost, "/api/v1/alerting/route", Action::kAlertsRead, &C::find_route},
-      {Method::kPost, "/api/v1/alerting/silences/preview", Action::kAlertsRead,
-       &C::preview_silence},
   };
   return kRoutes;
 }

@@ -59,8 +59,6 @@ struct ConsoleParts {
   FollowCalls follow_calls;
   // Null until it is there: the routes of alerts answer 503.
   alerts::AlertEngine* alerts = nullptr;
-  // The share of live alerts that a silence may hide without a word.
-  std::function<double()> silence_share{};
 };
 
 // A request of the API by someone who may make it.
@@ -146,7 +144,6 @@ class Console {
   Task<Answer> get_receivers(Visit& visit);
   Task<Answer> test_receiver(Visit& visit);
   Task<Answer> find_route(Visit& visit);
-  Task<Answer> preview_silence(Visit& visit);
 
   ConsoleParts parts_;
   LiveCalls live_;

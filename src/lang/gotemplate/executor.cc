@@ -27,6 +27,8 @@ constexpr size_t kWeighedBytes = 256;
 constexpr size_t kElementBytes = 64;         // what a Value weighs beside its text
 constexpr size_t kValueBytesMax = 64 << 20;  // queries give 5,000 series with their labels
 constexpr int kValueDepthMax = 64;
+// Of bodies and pipelines across calls, which the stack must hold: a frame takes some 2 KB.
+constexpr int kNestingMax = 1'000;
 constexpr int64_t kStepsPerClock = 256;  // steps between two looks at the clock
 
 // Adds what a value weighs; false: more than it may, or too deep.
@@ -61,6 +63,17 @@ class Executor {
 
  private:
   enum class Flow { kGoOn, kBreak, kContinue };
+  // Counts what is walked within each other, for as long as it lives.
+  class Nesting {
+   public:
+    explicit Nesting(int& count) : count_(count) { ++count_; }
+    ~Nesting() { --count_; }
+    Nesting(const Nesting&) = delete;
+    Nesting& operator=(const Nesting&) = delete;
+
+   private:
+    int& count_;
+  };
   struct Variable {
     std::string name;
     Value value;
@@ -137,6 +150,10 @@ class Executor {
   // --- statements
 
   Result<Flow> walk(const Body& body, const Value& dot) {
+    const Nesting nesting(nesting_);
+    if (nesting_ > kNestingMax) {
+      return exceeded(Code::kResourceExhausted, "statements within each other too deep");
+    }
     for (const Statement& statement : body) {
       ASSIGN_OR_RETURN(const Flow flow, walk(statement, dot));
       if (flow != Flow::kGoOn) return flow;
@@ -175,8 +192,8 @@ class Executor {
     if (!statement.escapers.empty()) {
       for (const Escaper escaper : statement.escapers) {
         auto escaped = html::escape(escaper, value);
-        if (!escaped.ok()) return failure("error calling " + escaped.status().message());
-        value = Value(std::move(*escaped));
+        if (!escaped.ok()) return exceeded(escaped.status().code(), escaped.status().message());
+        value = std::move(*escaped);
         RETURN_IF_ERROR(charge_text(value));
       }
     }
@@ -313,6 +330,10 @@ class Executor {
   Result<Value> pipeline(const Value& dot, const Expr& pipe) {
     at(pipe);
     RETURN_IF_ERROR(charge(1));
+    const Nesting nesting(nesting_);
+    if (nesting_ > kNestingMax) {
+      return exceeded(Code::kResourceExhausted, "expressions within each other too deep");
+    }
     Value value;
     for (size_t i = 0; i < pipe.children.size(); ++i) {
       const Value last = std::move(value);
@@ -579,6 +600,7 @@ class Executor {
   int64_t steps_ = 0;
   int64_t next_clock_ = 0;
   int depth_ = 1;
+  int nesting_ = 0;
 };
 
 }  // namespace

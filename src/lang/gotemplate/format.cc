@@ -347,10 +347,10 @@ class Printer {
     if (flags.sharp && verb != 'b' && std::isfinite(number)) {
       text = with_point(text, static_cast<char>(verb), precision);
     }
-    print_signed(std::move(text), number, flags);
+    print_signed(text, number, flags);
   }
 
-  void print_signed(std::string text, double number, const Flags& flags) {
+  void print_signed(std::string& text, double number, const Flags& flags) {
     char sign = '+';
     if (text[0] == '-' || text[0] == '+') {
       sign = text[0];

@@ -136,7 +136,7 @@ class Parser {
 
   // kNone: the text ended.
   Result<Stop> statements(Body& body) {
-    if (++nesting_ > kNestingMax) return failure("blocks within each other too deep");
+    if (++nesting_ > kSyntaxNestingMax) return failure("blocks within each other too deep");
     while (peek_non_space().kind != Kind::kEnd) {
       ASSIGN_OR_RETURN(const Stop stop, statement(body));
       if (stop == Stop::kNone) continue;
@@ -247,7 +247,7 @@ class Parser {
   }
 
   Status control(Statement::Kind kind, const Token& word, Body& body) {
-    if (++nesting_ > kNestingMax) return failure("blocks within each other too deep");
+    if (++nesting_ > kSyntaxNestingMax) return failure("blocks within each other too deep");
     const size_t variables = variables_.size();
     const std::string context(word.text);
     Statement made;
@@ -305,7 +305,7 @@ class Parser {
   }
 
   Result<ExprPtr> pipeline(std::string_view context, Kind end) {
-    if (++nesting_ > kNestingMax) return failure("expressions within each other too deep");
+    if (++nesting_ > kSyntaxNestingMax) return failure("expressions within each other too deep");
     auto pipe = std::make_unique<Expr>();
     pipe->kind = Expr::Kind::kPipe;
     pipe->position = peek_non_space().position;

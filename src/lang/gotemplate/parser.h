@@ -12,7 +12,7 @@ namespace gatehouse::gotemplate {
 
 // Blocks and parentheses within each other: deeper than any that is written by hand, and
 // far from what the stack holds.
-inline constexpr int kNestingMax = 200;
+inline constexpr int kSyntaxNestingMax = 200;
 // Of a text: receivers' templates are a hundredth of it.
 inline constexpr size_t kSourceBytesMax = 4 << 20;
 

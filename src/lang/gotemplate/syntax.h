@@ -39,23 +39,24 @@ struct Expr {
 
 // What html/template does to what an action prints; see html/escaper.h.
 enum class Escaper : uint8_t {
-  kNone,
-  kHtml,  // text, RCDATA
-  kHtmlRcdata,
-  kHtmlNospace,  // unquoted attributes
-  kAttribute,    // quoted attributes
-  kHtmlName,     // names of elements and attributes
-  kComment,      // prints nothing
+  kHtml,           // text
+  kRcdata,         // of <title>, <textarea>
+  kHtmlNospace,    // attributes without quotes
+  kAttribute,      // attributes in quotes
+  kHtmlName,       // names of elements and attributes
+  kComment,        // prints nothing
   kJsValue,
   kJsString,
+  kJsTemplate,     // within backquotes
   kJsRegexp,
-  kJsTemplate,  // within backquotes
   kCssValue,
   kCssString,
-  kUrlFilter,
+  kUrlFilter,      // schemes that do nothing but fetch
   kUrlNormalize,
   kUrlQuery,
   kSrcset,
+  kHtmlFunction,   // the functions "html" and "urlquery", in place of their likes
+  kQueryFunction,
 };
 
 struct Statement {

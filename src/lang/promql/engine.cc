@@ -71,15 +71,17 @@ Result<std::vector<ResultSeries>> matrix_answer(Evaluation& evaluation, const Ex
   for (size_t i = 0; i < range->size(); ++i) {
     const model::SampleColumns& samples = worker.samples;
     RETURN_IF_ERROR(range->samples(i, worker.samples, worker));
-    find_windows(samples.times_ms, range->plan(), worker.low, worker.high);
-    if (worker.low[0] == worker.high[0]) continue;
-    RETURN_IF_ERROR(evaluation.context().charge(
-        static_cast<int64_t>((worker.high[0] - worker.low[0]) * sizeof(Point))));
+    find_windows(samples.times_ms, range->plan(), worker.windows);
+    const uint32_t low = worker.windows.low[0];
+    const uint32_t high = worker.windows.high[0];
+    if (low == high) continue;
+    RETURN_IF_ERROR(
+        evaluation.context().charge(static_cast<int64_t>((high - low) * sizeof(Point))));
     ResultSeries series;
     SeriesName name = range->name(i);
     if (name.drop_name) name.labels = evaluation.without_schema_labels(name.labels);
     series.labels = to_labels(name.labels);
-    for (uint32_t at = worker.low[0]; at < worker.high[0]; ++at) {
+    for (uint32_t at = low; at < high; ++at) {
       series.points.push_back({samples.times_ms[at], samples.values[at],
                                samples.histograms.empty() ? nullptr : samples.histograms[at]});
     }
@@ -121,6 +123,7 @@ Result<QueryValue> evaluate_instant(const Expr& expr, std::string_view query, in
       break;
     }
   }
+  RETURN_IF_ERROR(context.check());
   value.annotations = evaluation.annotator().take();
   return value;
 }
@@ -149,6 +152,7 @@ Result<QueryValue> evaluate_range(const Expr& expr, std::string_view query, int6
     return invalid_argument("invalid expression type \"" + std::string(name(expr.type)) +
                             "\" for range query, must be Scalar or instant Vector");
   }
+  RETURN_IF_ERROR(context.check());
   value.annotations = evaluation.annotator().take();
   return value;
 }

@@ -261,11 +261,11 @@ Result<std::vector<std::string>> Block::label_names(std::span<const Matcher> mat
   return names;
 }
 
-Result<std::vector<std::string>> Block::label_values(std::string_view name,
-                                                     std::span<const Matcher> matchers,
-                                                     TimeRangeMs range, size_t limit,
-                                                     QueryContext& context) const {
-  std::vector<std::string> values;
+Result<std::vector<std::string_view>> Block::label_values(std::string_view name,
+                                                          std::span<const Matcher> matchers,
+                                                          TimeRangeMs range, size_t limit,
+                                                          QueryContext& context) const {
+  std::vector<std::string_view> values;
   if (!overlaps(range)) return values;
   if (limit == 0) limit = SIZE_MAX;
   if (matchers.empty()) {

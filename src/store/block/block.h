@@ -48,10 +48,11 @@ class Block : public std::enable_shared_from_this<Block> {
   Result<std::vector<std::string>> label_names(std::span<const model::Matcher> matchers,
                                                model::TimeRangeMs range, size_t limit,
                                                model::QueryContext& context) const;
-  Result<std::vector<std::string>> label_values(std::string_view name,
-                                                std::span<const model::Matcher> matchers,
-                                                model::TimeRangeMs range, size_t limit,
-                                                model::QueryContext& context) const;
+  // They live as long as the block.
+  Result<std::vector<std::string_view>> label_values(std::string_view name,
+                                                     std::span<const model::Matcher> matchers,
+                                                     model::TimeRangeMs range, size_t limit,
+                                                     model::QueryContext& context) const;
 
   // Series are numbered from 0 in the order of their labels.
   uint32_t series() const;

@@ -267,15 +267,16 @@ TEST_F(BlockTest, TellsLabelNamesAndValues) {
   const auto block = write_and_open(content(6, kBeginMs, 4));
   QueryContext context(budget_, INT64_MAX, INT64_MAX);
   using Names = std::vector<std::string>;
+  using Values = std::vector<std::string_view>;
   const std::vector<Matcher> load{matcher(Op::kEqual, "__name__", "load")};
   EXPECT_EQ(*block->label_names({}, {}, 0, context),
             (Names{"__name__", "instance", "le", "method"}));
   EXPECT_EQ(*block->label_names(load, {}, 0, context), (Names{"__name__", "instance"}));
-  EXPECT_EQ(*block->label_values("method", {}, {}, 0, context), (Names{"GET", "PUT"}));
-  EXPECT_EQ(*block->label_values("le", {}, {}, 2, context), (Names{"+Inf", "0.1"}));
-  EXPECT_EQ(*block->label_values("instance", load, {}, 0, context), (Names{"a:1", "b:1"}));
-  EXPECT_EQ(*block->label_values("method", load, {}, 0, context), Names{});
-  EXPECT_EQ(*block->label_values("method", {}, {0, 1}, 0, context), Names{});
+  EXPECT_EQ(*block->label_values("method", {}, {}, 0, context), (Values{"GET", "PUT"}));
+  EXPECT_EQ(*block->label_values("le", {}, {}, 2, context), (Values{"+Inf", "0.1"}));
+  EXPECT_EQ(*block->label_values("instance", load, {}, 0, context), (Values{"a:1", "b:1"}));
+  EXPECT_EQ(*block->label_values("method", load, {}, 0, context), Values{});
+  EXPECT_EQ(*block->label_values("method", {}, {0, 1}, 0, context), Values{});
 }
 
 TEST_F(BlockTest, BucketsCostLessSideBySide) {

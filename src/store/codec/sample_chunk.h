@@ -12,6 +12,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -35,6 +37,11 @@ class SampleChunk {
   // A chunk that goes on where `bytes` end, e.g. those of a snapshot of the head.
   // kDataLoss: they are no chunk.
   static Result<SampleChunk> resume(std::string_view bytes);
+  // The same from what put_state() wrote: without reading the bytes. `in` moves past it.
+  static Result<SampleChunk> resume(std::string_view bytes, int64_t last_time_ms,
+                                    std::string_view& in);
+  // REQUIRES: !empty().
+  void put_state(std::string& out) const;
 
   // REQUIRES: !full(), and later than last_time_ms() unless empty.
   void append(int64_t time_ms, double value, int64_t start_ms = 0);
@@ -49,6 +56,8 @@ class SampleChunk {
 
   // All samples so far; good until the next append.
   std::string_view bytes() const { return {buffer_, used_}; }
+  void prefetch_begin() const { __builtin_prefetch(buffer_); }
+  void prefetch_end() const { __builtin_prefetch(buffer_ + used_, 1); }
   // Gives back room that no sample will fill. For a chunk that is full.
   void shrink();
   // Allocated, without the object itself.
@@ -93,6 +102,10 @@ class SampleChunkReader {
   uint64_t value_bits() const { return bits_; }
   int64_t start_ms() const { return start_ms_; }
   const Status& status() const { return status_; }
+
+  // The next samples as next() gives them one by one, at most as many as there is room for, up
+  // to one with a start time, which is left to next(). Gives how many.
+  size_t next_plain(std::span<int64_t> times_ms, std::span<double> values);
 
  private:
   friend class SampleChunk;

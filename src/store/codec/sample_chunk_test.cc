@@ -38,6 +38,21 @@ void expect_rows(std::string_view bytes, const std::vector<Row>& rows) {
   }
   EXPECT_TRUE(reader.status().ok());
   EXPECT_EQ(i, rows.size());
+  // All at once, and the middle of it.
+  for (const size_t cut : {size_t{0}, rows.size() / 3}) {
+    const std::vector<Row> wanted(rows.begin() + static_cast<ptrdiff_t>(cut),
+                                  rows.end() - static_cast<ptrdiff_t>(cut));
+    if (wanted.empty()) continue;
+    model::SampleColumns columns;
+    EXPECT_TRUE(
+        decode_sample_chunk(bytes, wanted.front().time_ms, wanted.back().time_ms, columns).ok());
+    ASSERT_EQ(columns.size(), wanted.size());
+    for (size_t k = 0; k < wanted.size(); ++k) {
+      EXPECT_EQ(columns.times_ms[k], wanted[k].time_ms) << k;
+      EXPECT_EQ(bits(columns.values[k]), bits(wanted[k].value)) << k;
+      EXPECT_EQ(columns.starts_ms.empty() ? 0 : columns.starts_ms[k], wanted[k].start_ms) << k;
+    }
+  }
 }
 
 // Values that are hard for any codec of doubles.
@@ -135,6 +150,18 @@ TEST(SampleChunk, GoesOnWhereItsBytesEnd) {
         Result<SampleChunk> resumed = SampleChunk::resume(chunk.bytes());
         ASSERT_TRUE(resumed.ok());
         EXPECT_EQ(resumed->size(), i);
+        if (random.below(2) == 0) {
+          std::string state;
+          chunk.put_state(state);
+          std::string_view rest = state;
+          resumed = SampleChunk::resume(chunk.bytes(), chunk.last_time_ms(), rest);
+          ASSERT_TRUE(resumed.ok());
+          EXPECT_TRUE(rest.empty());
+          EXPECT_EQ(resumed->size(), i);
+          EXPECT_EQ(resumed->last_value_bits(), chunk.last_value_bits());
+          rest = std::string_view(state).substr(0, state.size() - 1);
+          EXPECT_FALSE(SampleChunk::resume(chunk.bytes(), chunk.last_time_ms(), rest).ok());
+        }
         chunk = std::move(*resumed);
       }
       chunk.append(rows[i].time_ms, rows[i].value, rows[i].start_ms);

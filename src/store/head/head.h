@@ -7,7 +7,8 @@
 // logged leaves nothing behind. Replaying a log applies the same plans.
 //
 // A cardinality burst ends at three quarters of the memory budget: above it, no
-// series is made, while samples of the known ones still come in.
+// series is made, while samples of the known ones still come in, those of the same
+// batch among them.
 #pragma once
 
 #include <algorithm>
@@ -87,10 +88,11 @@ class Head {
   Result<std::vector<std::string>> label_names(std::span<const model::Matcher> matchers,
                                                model::TimeRangeMs range,
                                                model::QueryContext& context) const;
-  Result<std::vector<std::string>> label_values(std::string_view name,
-                                                std::span<const model::Matcher> matchers,
-                                                model::TimeRangeMs range,
-                                                model::QueryContext& context) const;
+  // They live as long as the head.
+  Result<std::vector<std::string_view>> label_values(std::string_view name,
+                                                     std::span<const model::Matcher> matchers,
+                                                     model::TimeRangeMs range,
+                                                     model::QueryContext& context) const;
   std::vector<std::pair<std::string, model::MetricMetadata>> metadata(std::string_view metric,
                                                                       size_t limit) const;
   std::vector<model::SampleReader::SeriesExemplars> exemplars(
@@ -189,6 +191,8 @@ class Head {
   Resolved resolve(std::span<const model::Matcher> matchers) const;
   // Slots of a shard that match, ascending. REQUIRES: one of its locks.
   std::vector<uint32_t> slots_of(const Shard& shard, const Resolved& resolved) const;
+  Result<std::vector<uint32_t>> pairs_in_use(const std::vector<uint32_t>& pairs,
+                                             model::QueryContext& context) const;
   Result<std::vector<Found>> find_series(std::span<const model::Matcher> matchers,
                                          model::TimeRangeMs range,
                                          model::QueryContext& context) const;

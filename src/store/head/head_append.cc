@@ -13,10 +13,14 @@
 namespace gatehouse::store {
 namespace {
 
-// A batch is worked off in slices, so that a plan stays in the processor's cache
-// and its frames within their bound.
-constexpr size_t kSliceSeries = 16'384;
-constexpr size_t kSliceSamples = 131'072;
+// A batch is worked off in slices, so that a plan stays in the processor's cache, its
+// frames within their bound, and no other batch waits for more than some 3 ms of one.
+constexpr size_t kSliceSeries = 4'096;
+constexpr size_t kSliceSamples = 32'768;
+constexpr size_t kSliceLabelBytes = size_t{1} << 20;
+// What a series takes beside the text of its labels.
+constexpr size_t kSeriesBytes = 256;
+constexpr size_t kPairBytes = 16;
 // Series whose memory is asked for at once.
 constexpr size_t kGroup = 32;
 // No clock has shown a time outside of it, and differences stay in range.
@@ -75,6 +79,8 @@ struct Head::Plan {
   int64_t late_from_ms = INT64_MIN;
   int64_t until_ms = INT64_MAX;
   std::string first_refusal;
+  int64_t new_bytes = 0;  // of the slice's new series
+  bool full = false;      // there was no room for one of them
 };
 
 Head::Head(MemoryBudget& budget, const model::Clock& clock, HeadOptions options)
@@ -113,14 +119,25 @@ Result<model::AppendOutcome> Head::append(std::span<model::SeriesAppend> batch,
   if (wal_.load() == nullptr) return unavailable("the store is still reading its log");
   thread_local std::unique_ptr<Plan> plan = std::make_unique<Plan>();
   model::AppendOutcome outcome;
+  plan->full = false;
   while (!batch.empty()) {
     size_t count = 0;
-    for (size_t samples = 0; count < batch.size() && count < kSliceSeries; ++count) {
+    size_t samples = 0;
+    size_t bytes = 0;
+    for (; count < batch.size() && count < kSliceSeries; ++count) {
       samples += batch[count].samples.size() + batch[count].histograms.size();
-      if (samples > kSliceSamples && count > 0) break;
+      for (const model::LabelView& label : batch[count].labels) {
+        bytes += label.name.size() + label.value.size();
+      }
+      if ((samples > kSliceSamples || bytes > kSliceLabelBytes) && count > 0) break;
     }
     RETURN_IF_ERROR(append_some(batch.first(count), options, *plan, outcome));
     batch = batch.subspan(count);
+    if (!batch.empty() || bytes > kSliceLabelBytes) wal_.load()->pace();
+  }
+  if (plan->full) {
+    return resource_exhausted(
+        "the process's memory budget has no room for new series (memory.limit)");
   }
   return outcome;
 }
@@ -141,6 +158,7 @@ Status Head::append_some(std::span<model::SeriesAppend> batch, const model::Appe
       options_.future_ms == 0 ? kTimeMax : clock_.wall_ns() / 1'000'000 + options_.future_ms;
   plan.first_refusal.clear();
   plan.metadata.clear();
+  plan.new_bytes = 0;
 
   // By shard.
   plan.tags.resize(batch.size());
@@ -249,6 +267,17 @@ uint32_t Head::plan_new_series(Plan& plan, uint32_t shard_number, uint32_t tag,
   std::string problem = labels_problem(append.labels);
   const auto first_pair = static_cast<uint32_t>(part.pairs.size());
   if (problem.empty()) {
+    // Asked before the first text is kept: what finds no room must leave nothing behind.
+    size_t bytes = kSeriesBytes;
+    for (const model::LabelView& label : append.labels) {
+      bytes += kPairBytes + label.name.size() + label.value.size();
+    }
+    plan.new_bytes += static_cast<int64_t>(bytes);
+    const int64_t limit = budget_.limit_bytes();
+    if (budget_.used_bytes() + plan.new_bytes > limit - limit / 4) {
+      plan.full = true;
+      return Shard::kNone;
+    }
     for (const model::LabelView& label : append.labels) {
       const uint32_t pair = labels_.intern(label.name, label.value);
       if (pair == 0) problem = "4 GiB of label values are the most";
@@ -399,7 +428,6 @@ Status Head::log_plan(Plan& plan) {
   plan.frames.clear();
   int64_t room = 0;
   bool any = false;
-  bool new_series = false;
   for (const auto& [metric, metadata] : plan.metadata) put_metadata(plan.frames, metric, *metadata);
   for (uint32_t shard = 0; shard < kShards; ++shard) {
     Plan::OfShard& part = plan.shards[shard];
@@ -414,22 +442,16 @@ Status Head::log_plan(Plan& plan) {
     any = true;
     put_part(plan.frames, wal_part);
     // What a sample takes at most on the average, and what a series takes before its labels.
-    room += static_cast<int64_t>(part.samples.size() * 24 + part.made.size() * 256 +
-                                 part.pairs.size() * 16 + part.exemplars.size() * 512);
+    room += static_cast<int64_t>(part.samples.size() * 24 + part.made.size() * kSeriesBytes +
+                                 part.pairs.size() * kPairBytes + part.exemplars.size() * 512);
     for (const WalHistogram& sample : part.histograms) {
       room += static_cast<int64_t>(200 + 9 * (sample.histogram->positive_buckets.size() +
                                               sample.histogram->negative_buckets.size() +
                                               sample.histogram->bounds.size()));
     }
-    new_series |= !part.made.empty();
   }
   if (any) plan.frames.end();
   if (plan.frames.empty()) return {};
-  const int64_t limit = budget_.limit_bytes();
-  if (new_series && budget_.used_bytes() + room > limit - limit / 4) {
-    return resource_exhausted(
-        "the process's memory budget has no room for new series (memory.limit)");
-  }
   if (!budget_.try_charge(room)) {
     return resource_exhausted("the process's memory budget is used up (memory.limit)");
   }

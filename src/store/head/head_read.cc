@@ -2,6 +2,9 @@
 // a label, and then sets of slots shard by shard; samples are copied under a
 // shard's lock and decoded outside of it.
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <unordered_set>
@@ -13,20 +16,8 @@ namespace {
 
 // A lock is held for so many series at most before others get a turn.
 constexpr size_t kTurn = 1024;
-
-bool order_of(std::span<const model::LabelView> a, std::span<const model::LabelView> b) {
-  const size_t shared = std::min(a.size(), b.size());
-  for (size_t i = 0; i < shared; ++i) {
-    // Labels are interned: the same text lies at the same place.
-    if (a[i].name.data() != b[i].name.data()) {
-      if (const int order = a[i].name.compare(b[i].name); order != 0) return order < 0;
-    }
-    if (a[i].value.data() != b[i].value.data()) {
-      if (const int order = a[i].value.compare(b[i].value); order != 0) return order < 0;
-    }
-  }
-  return a.size() < b.size();
-}
+// What comes so many series later is fetched into the processor's cache meanwhile.
+constexpr size_t kAhead = 8;
 
 }  // namespace
 
@@ -156,6 +147,7 @@ Result<std::vector<Head::Found>> Head::find_series(std::span<const model::Matche
       std::lock_guard lock(shard.state_mutex);
       for (size_t i = first; i < std::min(slots.size(), first + kTurn); ++i) {
         const uint32_t slot = slots[i];
+        if (i + kAhead < slots.size()) shard.prefetch_chunk(slots[i + kAhead]);
         if (!shard.live(slot) || shard.without_samples(slot)) continue;
         const Shard::Last last = shard.last(slot);
         if (last.any && last.time_ms < range.begin_ms) continue;
@@ -167,6 +159,9 @@ Result<std::vector<Head::Found>> Head::find_series(std::span<const model::Matche
   return found;
 }
 
+// Of a series it keeps the row of refs, copied: 25 bytes or so. Views of its labels, ten
+// times as much, are made when first asked for, a span of series at a time; many queries
+// (a count, a sum over all) never ask.
 class HeadSeriesSet : public model::SeriesSet {
  public:
   HeadSeriesSet(const Head& head, model::TimeRangeMs range, model::QueryContext& context,
@@ -175,7 +170,12 @@ class HeadSeriesSet : public model::SeriesSet {
 
   size_t size() const override { return series_.size(); }
   model::LabelsView labels(size_t i) const override {
-    return std::span(labels_).subspan(series_[i].first_label, series_[i].labels);
+    std::atomic<const Views*>& place = views_[i / kSpan];
+    const Views* views = place.load(std::memory_order_acquire);
+    if (views == nullptr) views = make_views(i / kSpan);
+    const size_t at = i % kSpan;
+    const uint32_t begin = at == 0 ? 0 : views->ends[at - 1];
+    return std::span(views->labels).subspan(begin, views->ends[at] - begin);
   }
   Status samples(size_t i, model::SampleColumns& out) const override {
     thread_local RawSeries raw;
@@ -184,6 +184,9 @@ class HeadSeriesSet : public model::SeriesSet {
     const Shard& shard = *head_.shards_[found.shard];
     {
       std::lock_guard lock(shard.state_mutex);
+      if (i + kAhead < series_.size() && series_[i + kAhead].found.shard == found.shard) {
+        shard.prefetch_chunk(series_[i + kAhead].found.slot);
+      }
       if (shard.live(found.slot) && shard.series(found.slot).generation == found.generation) {
         shard.copy(found.slot, range_, raw);
       }
@@ -196,41 +199,71 @@ class HeadSeriesSet : public model::SeriesSet {
     RETURN_IF_ERROR(context_.charge(static_cast<int64_t>(found.size() * sizeof(Entry))));
     for (size_t first = 0; first < found.size(); first += kTurn) {
       RETURN_IF_ERROR(context_.check());
-      const size_t before = labels_.size();
+      const size_t before = rows_.size();
       const size_t last = std::min(found.size(), first + kTurn);
       for (size_t i = first; i < last;) {
         const Shard& shard = *head_.shards_[found[i].shard];
         std::lock_guard lock(shard.state_mutex);
         for (; i < last && head_.shards_[found[i].shard].get() == &shard; ++i) {
-          const size_t at = labels_.size();
-          shard.labels_of(found[i].slot, labels_);
-          series_.push_back({found[i], at, labels_.size() - at});
+          series_.push_back({found[i], rows_.size()});
+          rows_ += shard.row_text(found[i].slot);
         }
       }
-      RETURN_IF_ERROR(context_.charge(
-          static_cast<int64_t>((labels_.size() - before) * sizeof(model::LabelView))));
+      RETURN_IF_ERROR(context_.charge(static_cast<int64_t>(rows_.size() - before)));
     }
     if (order == model::SeriesOrder::kByLabels) {
       std::sort(series_.begin(), series_.end(), [&](const Entry& a, const Entry& b) {
-        return order_of(std::span(labels_).subspan(a.first_label, a.labels),
-                        std::span(labels_).subspan(b.first_label, b.labels));
+        return Shard::compare_rows(head_.labels_, rows_.data() + a.row, rows_.data() + b.row) < 0;
       });
     }
+    views_ = std::vector<std::atomic<const Views*>>((series_.size() + kSpan - 1) / kSpan);
     return {};
   }
 
  private:
+  static constexpr size_t kSpan = 128;
   struct Entry {
     Head::Found found;
-    size_t first_label;
-    size_t labels;
+    size_t row;  // in rows_
   };
+  struct Views {
+    std::vector<model::LabelView> labels;
+    std::array<uint32_t, kSpan> ends{};  // of each series' labels
+  };
+
+  const Views* make_views(size_t number) const {
+    const size_t last = std::min(series_.size(), (number + 1) * kSpan);
+    size_t labels = 0;
+    for (size_t i = number * kSpan; i < last; ++i) {
+      labels += static_cast<uint8_t>(rows_[series_[i].row]);
+    }
+    if (!context_.charge_or_refuse(
+            static_cast<int64_t>(sizeof(Views) + labels * sizeof(model::LabelView)))) {
+      static const Views none{};  // the query ends with an error, whatever it made of these
+      return &none;
+    }
+    auto made = std::make_unique<Views>();
+    made->labels.reserve(labels);
+    for (size_t i = number * kSpan; i < last; ++i) {
+      Shard::labels_of_row(head_.labels_, rows_.data() + series_[i].row, made->labels);
+      made->ends[i % kSpan] = static_cast<uint32_t>(made->labels.size());
+    }
+    const std::lock_guard lock(views_mutex_);
+    if (const Views* other = views_[number].load(std::memory_order_relaxed)) return other;
+    views_[number].store(made.get(), std::memory_order_release);
+    made_.push_back(std::move(made));
+    return views_[number].load(std::memory_order_relaxed);
+  }
+
   const Head& head_;
   model::TimeRangeMs range_;
   model::QueryContext& context_;
   std::shared_ptr<const void> pin_;
   std::vector<Entry> series_;
-  std::vector<model::LabelView> labels_;
+  std::string rows_;  // as Shard::row() has them, one after another
+  mutable std::vector<std::atomic<const Views*>> views_;
+  mutable std::mutex views_mutex_;
+  mutable std::vector<std::unique_ptr<const Views>> made_;
 };
 
 Result<std::unique_ptr<model::SeriesSet>> Head::select(std::span<const model::Matcher> matchers,
@@ -278,44 +311,59 @@ Result<std::vector<std::string>> Head::label_names(std::span<const model::Matche
   return names;
 }
 
-Result<std::vector<std::string>> Head::label_values(std::string_view name,
-                                                    std::span<const model::Matcher> matchers,
-                                                    model::TimeRangeMs range,
-                                                    model::QueryContext& context) const {
-  std::vector<std::string> values;
-  if (range.begin_ms > end_ms() || range.end_ms < begin_ms()) return values;
-  if (matchers.empty()) {
-    const LabelTable::Name known = labels_.name(name);
-    std::vector<uint32_t> pairs;
-    for (uint32_t pair = known.newest; pair != 0; pair = labels_.next_value(pair)) {
-      pairs.push_back(pair);
-    }
-    std::vector<bool> used(pairs.size());
-    for (const auto& shard : shards_) {
-      RETURN_IF_ERROR(context.check());
-      std::lock_guard lock(shard->state_mutex);
-      for (size_t i = 0; i < pairs.size(); ++i) {
-        if (!used[i]) used[i] = shard->postings().count(pairs[i]) > 0;
+// Of the pairs those that a series has, in their order.
+Result<std::vector<uint32_t>> Head::pairs_in_use(const std::vector<uint32_t>& pairs,
+                                                 model::QueryContext& context) const {
+  std::vector<uint32_t> unused(pairs.size()), still;
+  std::iota(unused.begin(), unused.end(), 0);
+  std::vector<bool> used(pairs.size());
+  for (const auto& shard : shards_) {
+    RETURN_IF_ERROR(context.check());
+    const Postings& postings = shard->postings();
+    still.clear();
+    std::lock_guard lock(shard->state_mutex);
+    for (size_t i = 0; i < unused.size(); ++i) {
+      if (i + kAhead < unused.size()) postings.prefetch(pairs[unused[i + kAhead]]);
+      if (postings.any(pairs[unused[i]])) {
+        used[unused[i]] = true;
+      } else {
+        still.push_back(unused[i]);
       }
     }
-    int64_t bytes = 0;
-    for (size_t i = 0; i < pairs.size(); ++i) {
-      if (!used[i]) continue;
-      values.emplace_back(labels_.value(pairs[i]));
-      bytes += static_cast<int64_t>(sizeof(std::string) + values.back().size());
-    }
-    RETURN_IF_ERROR(context.charge(bytes));
-  } else {
-    ASSIGN_OR_RETURN(const std::vector<Found> found, find_series(matchers, range, context));
-    std::unordered_set<std::string_view> seen;
-    for (const Found& series : found) {
-      const Shard& shard = *shards_[series.shard];
-      std::lock_guard lock(shard.state_mutex);
-      const std::string_view value = shard.value_of(series.slot, name);
-      if (!value.empty()) seen.insert(value);
-    }
-    values.assign(seen.begin(), seen.end());
+    unused.swap(still);
   }
+  std::vector<uint32_t> found;
+  found.reserve(pairs.size() - unused.size());
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    if (used[i]) found.push_back(pairs[i]);
+  }
+  return found;
+}
+
+Result<std::vector<std::string_view>> Head::label_values(std::string_view name,
+                                                         std::span<const model::Matcher> matchers,
+                                                         model::TimeRangeMs range,
+                                                         model::QueryContext& context) const {
+  std::vector<std::string_view> values;
+  if (range.begin_ms > end_ms() || range.end_ms < begin_ms()) return values;
+  if (matchers.empty()) {
+    const auto sorted = labels_.sorted_values(name);
+    constexpr size_t kBytesAPair = 2 * sizeof(uint32_t) + sizeof(std::string_view);
+    RETURN_IF_ERROR(context.charge(static_cast<int64_t>(sorted->size() * kBytesAPair)));
+    ASSIGN_OR_RETURN(const std::vector<uint32_t> used, pairs_in_use(*sorted, context));
+    values.reserve(used.size());
+    for (const uint32_t pair : used) values.push_back(labels_.value(pair));
+    return values;
+  }
+  ASSIGN_OR_RETURN(const std::vector<Found> found, find_series(matchers, range, context));
+  std::unordered_set<std::string_view> seen;
+  for (const Found& series : found) {
+    const Shard& shard = *shards_[series.shard];
+    std::lock_guard lock(shard.state_mutex);
+    const std::string_view value = shard.value_of(series.slot, name);
+    if (!value.empty()) seen.insert(value);
+  }
+  values.assign(seen.begin(), seen.end());
   std::sort(values.begin(), values.end());
   return values;
 }

@@ -219,7 +219,7 @@ Status Head::put_snapshot(model::File& file, uint32_t number, uint64_t& size) {
       records.clear();
       series += count;
       count = 0;
-      return out.put(FrameType::kSnapshotSeries, position, payload);
+      return out.put(FrameType::kSnapshotLiveSeries, position, payload);
     };
     for (uint32_t slot = 0; slot < shard.slots(); ++slot) {
       if (shard.series(slot).state == SeriesState::kFree) continue;

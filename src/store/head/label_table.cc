@@ -26,7 +26,10 @@ uint64_t seed() {
 }  // namespace
 
 LabelTable::~LabelTable() {
-  budget_.release(static_cast<int64_t>(table_.capacity() * sizeof(uint64_t)));
+  int64_t sorted_pairs = 0;
+  for (const auto& [name, pairs] : sorted_) sorted_pairs += static_cast<int64_t>(pairs->size());
+  budget_.release(static_cast<int64_t>(table_.capacity() * sizeof(uint64_t)) +
+                  sorted_pairs * static_cast<int64_t>(sizeof(uint32_t)));
 }
 
 uint32_t LabelTable::word(uint32_t ref, size_t index) const {
@@ -88,6 +91,7 @@ uint32_t LabelTable::make(uint32_t name, std::string_view value, uint32_t tag) {
   std::memcpy(arena_.at(ref), head, sizeof head);
   std::memcpy(arena_.at(ref) + kHeadBytes, value.data(), value.size());
   enter(ref, tag);
+  whole_end_.store(arena_.end(), std::memory_order_release);
   return ref;
 }
 
@@ -117,6 +121,30 @@ LabelTable::Name LabelTable::name(std::string_view name) const {
   return {text(ref), state.values, state.newest};
 }
 
+std::shared_ptr<const std::vector<uint32_t>> LabelTable::sorted_values(
+    std::string_view name_text) const {
+  const Name known = name(name_text);
+  std::lock_guard lock(sorted_mutex_);
+  auto& sorted = sorted_[known.values == 0 ? 0 : name_of(known.newest)];
+  if (sorted == nullptr) sorted = std::make_shared<const std::vector<uint32_t>>();
+  if (sorted->size() >= known.values) return sorted;
+  // Pairs are never taken out: those that are not in yet are the newest.
+  auto next = std::make_shared<std::vector<uint32_t>>();
+  next->reserve(known.values);
+  uint32_t pair = known.newest;
+  for (size_t left = known.values - sorted->size(); left > 0; --left, pair = next_value(pair)) {
+    next->push_back(pair);
+  }
+  const auto by_text = [this](uint32_t a, uint32_t b) { return text(a) < text(b); };
+  std::sort(next->begin(), next->end(), by_text);
+  const auto middle = static_cast<ptrdiff_t>(next->size());
+  next->insert(next->end(), sorted->begin(), sorted->end());
+  std::inplace_merge(next->begin(), next->begin() + middle, next->end(), by_text);
+  budget_.release(-static_cast<int64_t>((next->size() - sorted->size()) * sizeof(uint32_t)));
+  sorted = std::move(next);
+  return sorted;
+}
+
 std::vector<LabelTable::Name> LabelTable::names() const {
   std::lock_guard lock(mutex_);
   std::vector<Name> all;
@@ -144,8 +172,7 @@ std::string LabelTable::raw(uint32_t from, uint32_t& to) const {
   return out;
 }
 
-bool LabelTable::readable(uint32_t ref) const {
-  const uint32_t end = arena_.end();
+bool LabelTable::readable(uint32_t ref, uint32_t end) const {
   const uint32_t room = std::min(end - ref, kBlockUnits - ref % kBlockUnits);
   if (ref < Arena::kFirst || ref >= end || room < units(kHeadBytes)) return false;
   const uint32_t length = word(ref, 2);
@@ -153,9 +180,10 @@ bool LabelTable::readable(uint32_t ref) const {
 }
 
 bool LabelTable::is_pair(uint32_t ref) const {
-  if (!readable(ref)) return false;
+  const uint32_t end = whole_end_.load(std::memory_order_acquire);
+  if (!readable(ref, end)) return false;
   const uint32_t name = name_of(ref);
-  return name != 0 && readable(name) && name_of(name) == 0;
+  return name != 0 && readable(name, end) && name_of(name) == 0;
 }
 
 // Records that were lost leave a hole. It is filled, so that whoever walks the
@@ -181,7 +209,7 @@ bool LabelTable::index_records(uint32_t from, uint32_t to) {
       continue;
     }
     const uint32_t name = word(at, 0);
-    if (!readable(at) || at + units(kHeadBytes + word(at, 2)) > to) {
+    if (!readable(at, arena_.end()) || at + units(kHeadBytes + word(at, 2)) > to) {
       fill_hole(at, to);
       return false;
     }
@@ -228,7 +256,9 @@ bool LabelTable::import_raw(uint32_t from, std::string_view bytes) {
                 size_t{piece} * Arena::kUnitBytes);
     at += piece;
   }
-  return index_records(begin, to);
+  const bool whole = index_records(begin, to);
+  whole_end_.store(arena_.end(), std::memory_order_release);
+  return whole;
 }
 
 size_t LabelTable::memory_bytes() const {

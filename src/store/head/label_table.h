@@ -7,8 +7,10 @@
 // lock: a ref comes to a reader by way of a lock of whoever gives it out.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -46,6 +48,9 @@ class LabelTable {
   Name name(std::string_view name) const;
   std::vector<Name> names() const;
   uint32_t next_value(uint32_t pair) const { return word(pair, 1); }
+  // All pairs of the name by their values' texts, as of now. Kept from call to call, four bytes
+  // a pair, so that asking again costs what came since.
+  std::shared_ptr<const std::vector<uint32_t>> sorted_values(std::string_view name) const;
 
   // For the log: raw bytes of the records from `from` to end(), at most 1 MiB of
   // them; `to` becomes the ref after them.
@@ -76,7 +81,7 @@ class LabelTable {
   void fill_hole(uint32_t from, uint32_t to);
   // Enters the records between two refs into the table.
   bool index_records(uint32_t from, uint32_t to);
-  bool readable(uint32_t ref) const;
+  bool readable(uint32_t ref, uint32_t end) const;
 
   MemoryBudget& budget_;
   mutable std::mutex mutex_;
@@ -84,6 +89,10 @@ class LabelTable {
   std::vector<uint64_t> table_;  // tag << 32 | ref
   size_t entries_ = 0;
   std::unordered_map<uint32_t, NameState> names_;
+  mutable std::mutex sorted_mutex_;
+  mutable std::unordered_map<uint32_t, std::shared_ptr<const std::vector<uint32_t>>> sorted_;
+  // Before it all records are whole, for those who read without the lock.
+  std::atomic<uint32_t> whole_end_{0};
 };
 
 }  // namespace gatehouse::store

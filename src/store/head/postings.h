@@ -18,6 +18,9 @@ class Postings {
   // REQUIRES: `slot` < 2^31, not there yet. False: no room.
   bool add(uint32_t pair, uint32_t slot);
   size_t count(uint32_t pair) const;
+  bool any(uint32_t pair) const {
+    return !table_.empty() && static_cast<uint32_t>(table_[find(pair)]) != 0;
+  }
   // Adds the pair's slots to `out`, in no order.
   void collect(uint32_t pair, std::vector<uint32_t>& out) const;
   // Takes away the slots for which `gone[slot]`.

@@ -105,10 +105,23 @@ void Shard::pairs_of(uint32_t slot, std::vector<uint32_t>& pairs) const {
   for (int count = *at++; count > 0; --count) pairs.push_back(next_ref(at));
 }
 
+void Shard::labels_of_row(const LabelTable& labels, const char* row,
+                          std::vector<model::LabelView>& out) {
+  const auto* at = reinterpret_cast<const unsigned char*>(row);
+  for (int count = *at++; count > 0; --count) out.push_back(labels.view(next_ref(at)));
+}
+
 void Shard::labels_of(uint32_t slot, std::vector<model::LabelView>& out) const {
-  if (series(slot).labels == 0) return;
-  const auto* at = reinterpret_cast<const unsigned char*>(arena_.at(series(slot).labels));
-  for (int count = *at++; count > 0; --count) out.push_back(labels_.view(next_ref(at)));
+  if (series(slot).labels != 0) labels_of_row(labels_, row(slot), out);
+}
+
+std::string_view Shard::row_text(uint32_t slot) const {
+  static constexpr std::string_view kNoLabels("\0", 1);
+  if (series(slot).labels == 0) return kNoLabels;
+  const auto* const begin = reinterpret_cast<const unsigned char*>(row(slot));
+  const auto* at = begin;
+  for (int count = *at++; count > 0; ++at) count -= *at < 0x80 ? 1 : 0;
+  return {row(slot), static_cast<size_t>(at - begin)};
 }
 
 int Shard::compare_rows(const LabelTable& labels, const char* a, const char* b) {
@@ -247,8 +260,8 @@ void Shard::free_labels(Series& found) {
 }
 
 bool Shard::put_row(Series& to, std::span<const uint32_t> pairs) {
-  std::string row;
-  row.push_back(static_cast<char>(pairs.size()));
+  thread_local std::string row;
+  row.assign(1, static_cast<char>(pairs.size()));
   for (const uint32_t pair : pairs) put_varint(row, pair);
   to.labels = arena_.allocate(row.size());
   if (to.labels == 0) return false;
@@ -272,6 +285,7 @@ bool Shard::make_series(uint32_t slot, uint32_t tag, std::span<const uint32_t> p
   ++made.generation;
   ++live_;
   enter(slot, tag);
+  for (const uint32_t pair : pairs) postings_.prefetch(pair);
   for (const uint32_t pair : pairs) {
     if (!postings_.add(pair, slot)) return false;
   }
@@ -408,11 +422,15 @@ void Shard::apply(uint32_t slot, int64_t time_ms, int64_t start_ms,
 
 // --- snapshots -----------------------------------------------------------------
 
-bool Shard::restore_chunk(uint32_t slot, const RestoredChunk& chunk_of, bool newest) {
-  const auto [histograms, first_ms, last_ms, bytes] = chunk_of;
+bool Shard::restore_chunk(uint32_t slot, const RestoredChunk& chunk_of, bool newest,
+                          std::string_view& in) {
+  const auto [kind, first_ms, last_ms, bytes] = chunk_of;
+  const bool histograms = kind == kHistogramChunk;
   Series& to = series(slot);
   if (newest && !histograms) {
-    Result<SampleChunk> chunk = SampleChunk::resume(bytes);
+    Result<SampleChunk> chunk = kind == kFloatChunkWithState
+                                    ? SampleChunk::resume(bytes, last_ms, in)
+                                    : SampleChunk::resume(bytes);
     if (!chunk.ok()) return false;
     to.chunk = std::move(*chunk);
     heap_bytes_ += static_cast<int64_t>(to.chunk.memory_bytes()) + kMallocBytes;
@@ -443,28 +461,30 @@ void Shard::put_snapshot(uint32_t slot, std::string& out) const {
   const Series& from = series(slot);
   put_varint(out, slot);
   out.push_back(from.state == SeriesState::kEnded ? 1 : 0);
-  std::vector<uint32_t> refs;
-  pairs_of(slot, refs);
-  put_varint(out, refs.size());
-  for (const uint32_t ref : refs) put_varint(out, ref);
+  put_le<uint32_t>(out, from.tag);
+  // A row is the number of the labels, a byte, and their refs as they are wanted here.
+  const std::string_view row = row_text(slot);
+  put_varint(out, static_cast<uint8_t>(row[0]));
+  out += row.substr(1);
   std::vector<uint32_t> chain;
   for (uint32_t ref = from.sealed; ref != 0; ref = sealed_at(ref).older) chain.push_back(ref);
   const bool open = from.histogram_open || !from.chunk.empty();
   put_varint(out, chain.size() + (open ? 1 : 0));
   for (size_t i = chain.size(); i-- > 0;) {
     const Sealed sealed = sealed_at(chain[i]);
-    out.push_back(sealed.histograms() ? 1 : 0);
+    out.push_back(static_cast<char>(sealed.histograms() ? kHistogramChunk : kFloatChunk));
     put_zigzag(out, sealed.first_ms);
     put_zigzag(out, sealed.last_ms);
     put_text(out, {arena_.at(chain[i]) + sizeof sealed, sealed.size()});
   }
   if (open) {
     const Last newest = last(slot);
-    out.push_back(from.histogram_open ? 1 : 0);
+    out.push_back(static_cast<char>(from.histogram_open ? kHistogramChunk : kFloatChunkWithState));
     put_zigzag(out, from.histogram_open ? histograms_.at(slot).first_time_ms()
                                         : from.chunk.first_time_ms());
     put_zigzag(out, newest.time_ms);
     put_text(out, from.histogram_open ? histograms_.at(slot).bytes() : from.chunk.bytes());
+    if (!from.histogram_open) from.chunk.put_state(out);
   }
   const auto late = late_.find(slot);
   const std::vector<LateSample> none;

@@ -103,12 +103,22 @@ class Shard {
   bool has_labels(uint32_t slot, model::LabelsView labels) const;
   void prefetch_labels(uint32_t slot) const { __builtin_prefetch(arena_.at(series(slot).labels)); }
   void prefetch_pairs(uint32_t slot) const;
+  void prefetch_chunk(uint32_t slot) const { series(slot).chunk.prefetch_begin(); }
+  void prefetch_series(uint32_t slot) const {
+    const auto* at = reinterpret_cast<const char*>(&series(slot));
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+  }
   // Replaces what is in `pairs`.
   void pairs_of(uint32_t slot, std::vector<uint32_t>& pairs) const;
   // Adds to `out`.
   void labels_of(uint32_t slot, std::vector<model::LabelView>& out) const;
   // The refs of a series, where they stay as long as the slot is the series'.
   const char* row(uint32_t slot) const { return arena_.at(series(slot).labels); }
+  std::string_view row_text(uint32_t slot) const;
+  // Adds the labels of a row to `out`.
+  static void labels_of_row(const LabelTable& labels, const char* row,
+                            std::vector<model::LabelView>& out);
   // By the labels of two rows, as blocks have them.
   static int compare_rows(const LabelTable& labels, const char* a, const char* b);
   // "": none.
@@ -144,13 +154,15 @@ class Shard {
              const model::NativeHistogram& histogram, int64_t flush_cut_ms);
 
   // For loading a snapshot. False: the bytes are no chunk.
+  static constexpr uint8_t kFloatChunk = 0, kHistogramChunk = 1, kFloatChunkWithState = 2;
   struct RestoredChunk {
-    bool histograms;
+    uint8_t kind;
     int64_t first_ms;
     int64_t last_ms;
     std::string_view bytes;
   };
-  bool restore_chunk(uint32_t slot, const RestoredChunk& chunk, bool newest);
+  // `in`: what follows the chunk; moves past its state, where that is there.
+  bool restore_chunk(uint32_t slot, const RestoredChunk& chunk, bool newest, std::string_view& in);
   void restore_late(uint32_t slot, LateSample sample);
   void restore_ended(uint32_t slot, std::span<const uint32_t> pairs);
 

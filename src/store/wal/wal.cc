@@ -10,6 +10,10 @@
 namespace gatehouse::store {
 namespace {
 
+// What may wait for a sync before who writes much waits for it: a disk writes it within
+// some 10 ms.
+constexpr uint64_t kUnsyncedBytesMax = uint64_t{8} << 20;
+
 Status not_durable() {
   return internal_error("what an earlier sync may have lost has not been written out anew yet");
 }
@@ -50,6 +54,7 @@ void Wal::finish() {
   }
   wake_.notify_all();
   written_.notify_all();
+  caught_up_.notify_all();
   if (syncs_.joinable()) syncs_.join();
 }
 
@@ -156,6 +161,17 @@ Status Wal::write(FrameBatch& batch) {
   return {};
 }
 
+void Wal::pace() {
+  std::unique_lock lock(mutex_);
+  const auto near = [&] {
+    return stopping_ || file_ == nullptr || offset_ - synced_ <= kUnsyncedBytesMax;
+  };
+  if (!syncs_.joinable() || near()) return;
+  hurry_ = true;
+  wake_.notify_all();
+  caught_up_.wait_for(lock, std::chrono::milliseconds(options_.sync_interval_ms), near);
+}
+
 Status Wal::sync() {
   std::lock_guard one(sync_mutex_);
   std::shared_ptr<model::File> file;
@@ -183,6 +199,7 @@ Status Wal::sync() {
   std::lock_guard lock(mutex_);
   if (synced.ok()) {
     if (number == number_ && file != nullptr) synced_ = std::max(synced_, end);
+    caught_up_.notify_all();
     return sync_failed_ ? not_durable() : Status();
   }
   to_sync_.insert(to_sync_.end(), earlier.begin(), earlier.end());
@@ -197,6 +214,8 @@ Status Wal::sync() {
 }
 
 Result<uint32_t> Wal::rotate() {
+  // Most of it before others have to wait. Should it fail, so it will below.
+  (void)sync();
   std::lock_guard one(sync_mutex_);
   std::lock_guard lock(mutex_);
   if (file_ != nullptr && synced_ < offset_ && !file_->sync().ok()) sync_failed_ = true;
@@ -316,8 +335,9 @@ void Wal::run_syncs() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     wake_.wait_for(lock, std::chrono::milliseconds(options_.sync_interval_ms),
-                   [&] { return stopping_; });
+                   [&] { return stopping_ || hurry_; });
     if (stopping_) continue;
+    hurry_ = false;
     if (to_sync_.empty() && (file_ == nullptr || synced_ >= offset_)) continue;
     lock.unlock();
     (void)sync();

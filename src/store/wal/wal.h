@@ -59,6 +59,10 @@ class Wal {
   // Writes the labels that are new, then the batch. On an error nothing of it is
   // there. kResourceExhausted: the disk is full. Any thread.
   Status write(FrameBatch& batch);
+  // For one who writes much, between two writes and without a lock that others need:
+  // waits, one sync at most, where the disk is behind by more than a sync may cost. Whoever
+  // writes little meanwhile waits neither for a long sync nor for it when a segment ends.
+  void pace();
   // Makes durable what was written before the call.
   Status sync();
   // Ends the segment; gives the number of the next one.
@@ -112,6 +116,7 @@ class Wal {
   mutable std::mutex mutex_;
   mutable std::condition_variable written_;
   std::condition_variable wake_;
+  std::condition_variable caught_up_;
   std::shared_ptr<model::File> file_;
   uint32_t number_ = 0;
   uint64_t salt_ = 0;
@@ -122,6 +127,7 @@ class Wal {
   uint64_t bytes_written_ = 0;
   bool sync_failed_ = false;
   bool stopping_ = false;
+  bool hurry_ = false;  // someone waits in pace()
   std::string problem_;
   bool problem_of_write_ = false;
   std::map<uint32_t, uint64_t> segments_;

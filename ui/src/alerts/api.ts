@@ -157,8 +157,9 @@ export async function v2<T>(method: 'GET' | 'POST' | 'DELETE', path: string, bod
   }
   if (reply.ok) return read as T;
   if (reply.status === 401) session.value = null;
-  const wrapped = (read as { error?: { code?: string; message?: string; next?: string } } | undefined)?.error;
-  const message = typeof read === 'string' ? read.trim() : wrapped?.message;
+  const said = read as { message?: string; error?: { code?: string; message?: string; next?: string } } | undefined;
+  const wrapped = said?.error;
+  const message = typeof read === 'string' ? read.trim() : (wrapped?.message ?? said?.message);
   throw new ApiError(reply.status, wrapped?.code ?? 'refused', message || `The answer had status ${reply.status}.`, wrapped?.next ?? '');
 }
 
@@ -205,9 +206,13 @@ export interface Preview {
   live: number; // alerts that are told of now
   alerts: Alert[]; // those that would be silenced, the first of them
   hidden: number;
-  needs_confirmation: boolean;
+  needsConfirmation: boolean;
 }
-export const preview = (matchers: Matcher[]) => request<Preview>('POST', '/alerting/silences/preview', { matchers });
+export const preview = (matchers: Matcher[]) => {
+  const now = Date.now();
+  const [startsAt, endsAt] = [now, now + 3_600_000].map((at) => new Date(at).toISOString());
+  return v2<Preview>('POST', '/silences?preview=true', { matchers, startsAt, endsAt, createdBy: 'preview', comment: 'preview' });
+};
 
 export const saveSilence = (silence: Omit<Silence, 'id' | 'updatedAt' | 'status'> & { id?: string }, confirmed: boolean) =>
   v2<{ silenceID: string }>('POST', `/silences${confirmed ? '?confirm=true' : ''}`, silence);

@@ -117,7 +117,7 @@ export function SilenceForm({ matchers, close, done }: SilenceFormProps) {
       setBusy(false);
     }
   };
-  const unsure = Boolean(hides?.needs_confirmation && !confirmed);
+  const unsure = Boolean(hides?.needsConfirmation && !confirmed);
   return (
     <Dialog title="Silence" close={close}>
       <form
@@ -163,7 +163,7 @@ export function SilenceForm({ matchers, close, done }: SilenceFormProps) {
             ))}
           </div>
         )}
-        <p class={`silence-hides ${hides?.needs_confirmation ? 'callout' : 'quiet'}`} role="status">
+        <p class={`silence-hides ${hides?.needsConfirmation ? 'callout' : 'quiet'}`} role="status">
           {typeof parsed === 'string'
             ? ''
             : !hides
@@ -172,7 +172,7 @@ export function SilenceForm({ matchers, close, done }: SilenceFormProps) {
                 ? 'Hides nothing that fires now.'
                 : `Hides ${plural(hides.hidden, 'alert')} of the ${hides.live} that fire now: ${[...new Set(hides.alerts.map((each) => nameOfAlert(each.labels)))].slice(0, 4).join(', ')}.`}
         </p>
-        {hides?.needs_confirmation && (
+        {hides?.needsConfirmation && (
           <label class="check">
             <input type="checkbox" checked={confirmed} onChange={(event) => setConfirmed(event.currentTarget.checked)} />
             Yes, hide that many

@@ -51,9 +51,9 @@ Result<VectorPtr> call_absent(Evaluation& evaluation, const CallExpr& call, cons
     ASSIGN_OR_RETURN(const auto range, evaluation.range(argument, scope));
     for (size_t i = 0; i < range->size(); ++i) {
       RETURN_IF_ERROR(range->samples(i, worker.samples, worker));
-      find_windows(worker.samples.times_ms, range->plan(), worker.low, worker.high);
+      find_windows(worker.samples.times_ms, range->plan(), worker.windows);
       for (size_t step = 0; step < steps; ++step) {
-        if (worker.low[step] != worker.high[step]) present[step] = 1;
+        if (worker.windows.low[step] != worker.windows.high[step]) present[step] = 1;
       }
     }
   }

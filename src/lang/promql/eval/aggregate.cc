@@ -72,7 +72,13 @@ class Aggregation {
 
   Status run(double scale) {
     scale_ = scale;
-    const size_t parts = evaluation_.parts(source_.size(), 64);
+    // More parts than threads where that costs little, as no thread can be told when it will run.
+    constexpr size_t kPartsAThread = 4;
+    constexpr size_t kCheapNumbers = 16'384;
+    size_t parts = evaluation_.parts(source_.size(), 64);
+    if (parts > 1 && names_.size() * steps_ <= kCheapNumbers) {
+      parts = std::min(parts * kPartsAThread, source_.size() / 64);
+    }
     totals_.clear();
     totals_.resize(parts);
     const Status status = evaluation_.in_parts(

@@ -14,12 +14,21 @@ namespace {
 class Kernels : public ::testing::Test {
  protected:
   Column run(RangeKernel kernel) {
-    find_windows(samples_.times_ms, plan_, worker_.low, worker_.high);
+    find_windows(samples_.times_ms, plan_, worker_.windows);
     std::vector<int64_t> times;
     for (size_t i = 0; i < plan_.count; ++i) times.push_back(plan_.end_ms(i));
     Column out;
     out.reset(plan_.count);
-    kernel({samples_, plan_, worker_.low, worker_.high, times, {}, {}, notes_, worker_}, out);
+    kernel({samples_,
+            plan_,
+            worker_.windows.low,
+            worker_.windows.high,
+            times,
+            {},
+            {},
+            notes_,
+            worker_},
+           out);
     return out;
   }
 

@@ -82,10 +82,11 @@ class RangeCall final : public VectorSource {
     const WindowPlan& plan = range_->plan();
     out.reset(plan.count);
     if (samples.empty()) return {};
-    find_windows(samples.times_ms, plan, worker.low, worker.high);
+    find_windows(samples.times_ms, plan, worker.windows);
     Notes notes = 0;
-    const RangeInput input{samples,       plan,          worker.low, worker.high, step_times_,
-                           parameters[0], parameters[1], notes,      worker};
+    const RangeInput input{samples,     plan,          worker.windows.low, worker.windows.high,
+                           step_times_, parameters[0], parameters[1],      notes,
+                           worker};
     kernel_(input, out);
     if (counts_up_) note_non_counter(i, samples, worker, notes);
     if (notes != 0) say(i, notes);
@@ -100,8 +101,8 @@ class RangeCall final : public VectorSource {
                         Notes& notes) const {
     const std::string_view metric = range_->name(i).metric();
     if (metric.empty() || is_counter_name(metric)) return;
-    const size_t last = worker.low.size() - 1;
-    for (uint32_t at = worker.low[last]; at < worker.high[last]; ++at) {
+    const Windows& windows = worker.windows;
+    for (uint32_t at = windows.low.back(); at < windows.high.back(); ++at) {
       if (!samples.histograms.empty() && samples.histograms[at]) continue;
       notes |= kNotePossibleNonCounter;
       return;

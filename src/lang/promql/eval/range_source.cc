@@ -23,10 +23,19 @@ uint32_t advance(const std::vector<int64_t>& times, uint32_t at, uint32_t& strid
 
 }  // namespace
 
-void find_windows(const std::vector<int64_t>& times, const WindowPlan& plan,
-                  std::vector<uint32_t>& low, std::vector<uint32_t>& high) {
-  low.resize(plan.count);
-  high.resize(plan.count);
+void find_windows(const std::vector<int64_t>& times, const WindowPlan& plan, Windows& windows) {
+  if (windows.low.size() == plan.count && windows.first_end_ms == plan.first_end_ms &&
+      windows.step_ms == plan.step_ms && windows.range_ms == plan.range_ms &&
+      windows.times_ms == times) {
+    return;
+  }
+  windows.times_ms = times;
+  windows.first_end_ms = plan.first_end_ms;
+  windows.step_ms = plan.step_ms;
+  windows.range_ms = plan.range_ms;
+  windows.cover_of = Windows::CoverOf::kNothing;
+  windows.low.resize(plan.count);
+  windows.high.resize(plan.count);
   uint32_t begin = 0;
   uint32_t end = 0;
   uint32_t begin_stride = 0;
@@ -35,8 +44,8 @@ void find_windows(const std::vector<int64_t>& times, const WindowPlan& plan,
     const int64_t end_ms = plan.end_ms(step);
     begin = advance(times, begin, begin_stride, end_ms - plan.range_ms);
     end = advance(times, end, end_stride, end_ms);
-    low[step] = begin;
-    high[step] = end;
+    windows.low[step] = begin;
+    windows.high[step] = end;
   }
 }
 

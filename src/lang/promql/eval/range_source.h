@@ -37,8 +37,7 @@ class RangeSource {
 
 // The first sample after `begin` and the first after `end` for every window: two
 // cursors that only go forward. `times` is ascending.
-void find_windows(const std::vector<int64_t>& times, const WindowPlan& plan,
-                  std::vector<uint32_t>& low, std::vector<uint32_t>& high);
+void find_windows(const std::vector<int64_t>& times, const WindowPlan& plan, Windows& windows);
 
 Result<std::unique_ptr<RangeSource>> select_range(Evaluation& evaluation,
                                                   const MatrixSelector& selector,

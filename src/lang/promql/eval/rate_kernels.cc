@@ -50,35 +50,65 @@ struct RateKind {
   bool per_second = false;
 };
 
-// By how much the increase between samples is to be multiplied. `increase` and
-// `first_value` are those of a counter's total, which does not go below zero. Times
-// are in milliseconds: only their ratios matter.
-double extrapolation(const RangeInput& input, size_t step, size_t first, size_t last,
-                     bool from_start, RateKind kind, double increase, double first_value) {
+// How much of its window the samples [first, last] cover, extrapolated as if it were no
+// counter. Times are in milliseconds: only their ratios matter.
+Windows::Cover cover(const RangeInput& input, size_t step, size_t first, size_t last,
+                     bool from_start, bool per_second) {
   const auto& samples = input.samples;
   const int64_t first_ms = samples.times_ms[first];
   const int64_t last_ms = samples.times_ms[last];
   const int64_t from_ms = from_start ? samples.starts_ms[first] : first_ms;
-  const auto sampled = static_cast<double>(last_ms - from_ms);
-  double covered = sampled;
+  Windows::Cover found;
+  found.sampled = static_cast<double>(last_ms - from_ms);
+  double covered = found.sampled;
   if (last > first) {
-    auto to_start = static_cast<double>(first_ms - input.plan.begin_ms(step));
+    found.to_start = static_cast<double>(first_ms - input.plan.begin_ms(step));
     auto to_end = static_cast<double>(input.plan.end_ms(step) - last_ms);
     const double distance =
         static_cast<double>(last_ms - first_ms) / static_cast<double>(last - first);
     const double threshold = distance * 1.1;
-    if (to_start >= threshold) to_start = distance / 2;
+    if (found.to_start >= threshold) found.to_start = distance / 2;
     if (to_end >= threshold) to_end = distance / 2;
-    if (from_start) {
-      to_start = 0;
-    } else if (kind.counter && increase > 0 && first_value >= 0 &&
-               sampled * first_value < to_start * increase) {
-      to_start = sampled * (first_value / increase);
-    }
-    covered += to_start + to_end;
+    if (from_start) found.to_start = 0;
+    covered += found.to_start + to_end;
+    found.to_end = to_end;
   }
-  const double factor = covered / sampled;
+  found.factor = covered / found.sampled;
+  if (per_second) found.factor /= static_cast<double>(input.plan.range_ms) / 1000;
+  return found;
+}
+
+// By how much the increase between samples is to be multiplied. `increase` and
+// `first_value` are those of a counter's total, which does not go below zero.
+double factor_of(const RangeInput& input, const Windows::Cover& window, RateKind kind,
+                 double increase, double first_value) {
+  const bool below_zero = kind.counter && increase > 0 && first_value >= 0 &&
+                          window.sampled * first_value < window.to_start * increase;
+  if (!below_zero) return window.factor;
+  const double to_start = window.sampled * (first_value / increase);
+  const double factor = (window.sampled + (to_start + window.to_end)) / window.sampled;
   return kind.per_second ? factor / (static_cast<double>(input.plan.range_ms) / 1000) : factor;
+}
+
+double extrapolation(const RangeInput& input, size_t step, size_t first, size_t last,
+                     bool from_start, RateKind kind, double increase, double first_value) {
+  const Windows::Cover found = cover(input, step, first, last, from_start, kind.per_second);
+  return factor_of(input, found, kind, increase, first_value);
+}
+
+// Of all windows, where no start lies in one; kept as long as series have the same times.
+const std::vector<Windows::Cover>& covers_of(const RangeInput& input, bool per_second) {
+  Windows& windows = input.worker.windows;
+  const auto wanted = per_second ? Windows::CoverOf::kRate : Windows::CoverOf::kIncrease;
+  if (windows.cover_of == wanted) return windows.covers;
+  windows.covers.resize(input.plan.count);
+  for (size_t step = 0; step < input.plan.count; ++step) {
+    if (input.high[step] < input.low[step] + 2) continue;
+    windows.covers[step] =
+        cover(input, step, input.low[step], input.high[step] - 1, false, per_second);
+  }
+  windows.cover_of = wanted;
+  return windows.covers;
 }
 
 // The samples at which the counter was reset.
@@ -99,6 +129,7 @@ void float_windows(const RangeInput& input, RateKind kind, Column& out) {
   std::vector<uint32_t>& resets = input.worker.indices;
   resets.clear();
   if (kind.counter) find_resets(samples, resets);
+  const std::vector<Windows::Cover>& covers = covers_of(input, kind.per_second);
   size_t reset = 0;  // the first after the window's first sample
   for (size_t step = 0; step < input.plan.count; ++step) {
     const uint32_t first = input.low[step];
@@ -117,8 +148,10 @@ void float_windows(const RangeInput& input, RateKind kind, Column& out) {
         if (starts_overlap(samples, i)) input.notes |= kNoteStartOverlap;
       }
     }
-    out.values[step] = increase * extrapolation(input, step, first, last, from_start, kind,
-                                                increase, values[first]);
+    const double factor =
+        from_start ? extrapolation(input, step, first, last, true, kind, increase, values[first])
+                   : factor_of(input, covers[step], kind, increase, values[first]);
+    out.values[step] = increase * factor;
   }
 }
 

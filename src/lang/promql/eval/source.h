@@ -24,6 +24,27 @@ struct SeriesName {
   std::string_view metric() const { return model::find_label(labels, model::kMetricName); }
 };
 
+// Which samples each window of a series holds, and how much of the window they cover. Series of
+// one target have the same times: what was found for one holds for the next.
+struct Windows {
+  std::vector<uint32_t> low, high;  // window s holds the samples [low[s], high[s])
+
+  // What the above was found for.
+  std::vector<int64_t> times_ms;
+  int64_t first_end_ms = 0, step_ms = 0, range_ms = 0;
+
+  // rate_kernels.cc: by window, for the kind of rate that asked last.
+  struct Cover {
+    double sampled = 0;   // from the first sample to the last
+    double to_start = 0;  // how far it is extrapolated beyond them
+    double to_end = 0;
+    double factor = 0;  // of the increase between the samples
+  };
+  enum class CoverOf : uint8_t { kNothing, kIncrease, kRate };
+  CoverOf cover_of = CoverOf::kNothing;
+  std::vector<Cover> covers;
+};
+
 // What one thread of an evaluation uses again from series to series.
 struct Worker {
   explicit Worker(model::QueryContext& query_context) : context(query_context) {}
@@ -39,8 +60,7 @@ struct Worker {
 
   model::QueryContext& context;
   model::SampleColumns samples;
-  std::vector<uint32_t> low;
-  std::vector<uint32_t> high;
+  Windows windows;
   std::vector<uint32_t> indices;
   std::vector<double> numbers;
   std::vector<double> more_numbers;
