@@ -167,8 +167,18 @@ void AlertEngine::State::put_one(model::Alert alert, Moment at, std::vector<Chan
   const auto put = store.put(std::move(alert), at.wall_ms, resolve_timeout_ms);
   if (!put.ok()) {
     (put.status().code() == Code::kInvalidArgument ? invalid : refused).add();
-    const std::string context = worst.ok() ? labels.to_string() : std::string();
-    if (worst.ok()) worst = put.status().with_context(context);
+    // In Alertmanager's words, one after another; an answer names the first few.
+    constexpr size_t kAnswerBytesMax = 4096;
+    const bool invalid_one = put.status().code() == Code::kInvalidArgument;
+    std::string message =
+        invalid_one ? put.status().message() : labels.to_string() + ": " + put.status().message();
+    if (worst.ok()) {
+      worst = Status(put.status().code(), std::move(message));
+      log_warning("an alert was not taken",
+                  {{"labels", labels.to_string()}, {"reason", put.status().message()}});
+    } else if (worst.message().size() < kAnswerBytesMax) {
+      worst = Status(worst.code(), worst.message() + "; " + message);
+    }
     return;
   }
   StoredAlert& stored = *put->alert;
@@ -203,7 +213,6 @@ Status AlertEngine::State::take(std::vector<model::Alert> alerts) {
     }
     record(changes);
   }
-  if (!worst.ok()) log_warning("an alert was not taken", {{"reason", worst.message()}});
   return worst;
 }
 
