@@ -177,7 +177,9 @@ void AlertEngine::State::put_one(model::Alert alert, Moment at, std::vector<Chan
       log_warning("an alert was not taken",
                   {{"labels", labels.to_string()}, {"reason", put.status().message()}});
     } else if (worst.message().size() < kAnswerBytesMax) {
-      worst = Status(worst.code(), worst.message() + "; " + message);
+      // Of both kinds the one that is worth another try.
+      const Code code = invalid_one ? worst.code() : put.status().code();
+      worst = Status(code, worst.message() + "; " + message);
     }
     return;
   }
