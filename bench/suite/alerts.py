@@ -4,18 +4,12 @@ The two halves measure by themselves (alerts_rules.py, alerts_groups.py): each h
 `measure(options)`, which prints its figures and gives back one ratio, ours to the peer's,
 that the last line is made of. Below 1 is less of what it costs.
 """
-import importlib.util
-
-from suite import alerts_rules
+from suite import alerts_groups, alerts_rules
 from suite.programs import machine, say
-
-GROUPS_HALF = "suite.alerts_groups"
 
 
 def run(options):
     say(f"machine: {machine()}")
-    shown = [f"{alerts_rules.measure(options):.2f} x prometheus"]
-    if importlib.util.find_spec(GROUPS_HALF):
-        shown.append(f"{importlib.import_module(GROUPS_HALF).measure(options):.2f} x alertmanager")
-    say(f"alerts: {', '.join(shown)}")
+    rules, groups = alerts_rules.measure(options), alerts_groups.measure(options)
+    say(f"alerts: {rules:.2f} x prometheus, {groups:.2f} x alertmanager")
     return 0

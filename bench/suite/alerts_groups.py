@@ -53,6 +53,9 @@ class Sink(http.server.ThreadingHTTPServer):
         self.told, self.lock = 0, threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, *words):
+        pass  # a connection that its program kept and closed at its end
+
 
 class Receiver(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -212,6 +212,8 @@ def measure_one(make):
         row["rules"] = len(meter.late) // COUNTED
         row["memory_mb"] = anonymous_bytes(subject.program) / 1e6
         row["missed"] = missed(subject)
+        query = urllib.parse.urlencode({"query": "count(instance:bench:rate1m)"})
+        row["recorded"] = float(asked(subject, f"query?{query}")["result"][0]["value"][1])
         others.warn()
     say(f"{subject.name:11} {row['rules']} rules over {SERIES} series: {100 * row['share']:.1f} % of a core, "
         f"{100 * (row['share'] - row['plain']):.1f} % for the rules; lateness p50 {row['p50_ms']:.0f} ms, "
@@ -223,6 +225,8 @@ def measure(_options):
     """Ours to Prometheus's: the CPU that rules cost."""
     metric_subjects.prepare()
     theirs, ours = measure_one(prometheus), measure_one(gatehouse)
+    if theirs["recorded"] != ours["recorded"]:
+        raise RuntimeError(f"other series were recorded: {theirs['recorded']} and {ours['recorded']}")
     say(f"rules: cpu {ours['share'] / theirs['share']:.2f}, p99 lateness {ours['p99_ms'] / theirs['p99_ms']:.2f}, "
         f"memory {ours['memory_mb'] / theirs['memory_mb']:.2f}")
     return (ours["share"] - ours["plain"]) / (theirs["share"] - theirs["plain"])

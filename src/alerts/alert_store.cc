@@ -4,6 +4,7 @@
 
 #include "alerts/notification.h"
 #include "alerts/packed_alert.h"
+#include "base/text.h"
 
 namespace gatehouse::alerts {
 
@@ -36,6 +37,22 @@ void merge(StoredAlert& known, const StoredAlert& next, int64_t now_ms) {
 bool overlap(const StoredAlert& known, const StoredAlert& next) {
   return (next.ends_at_ms > known.starts_at_ms && next.ends_at_ms < known.ends_at_ms) ||
          (next.starts_at_ms > known.starts_at_ms && next.starts_at_ms < known.ends_at_ms);
+}
+
+// As Alertmanager's UTF-8 mode: any name but the empty one.
+Status check_texts(const char* what,
+                   const std::vector<std::pair<std::string, std::string>>& pairs) {
+  for (const auto& [name, value] : pairs) {
+    if (name.empty() || !valid_utf8(name)) {
+      return invalid_argument("invalid " + std::string(what) + " set: invalid name \"" +
+                              (name.empty() ? "" : "not UTF-8") + "\"");
+    }
+    if (!valid_utf8(value)) {
+      return invalid_argument("invalid " + std::string(what) + " set: invalid value of \"" + name +
+                              "\"");
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -71,6 +88,8 @@ Status AlertStore::make_room(int64_t bytes, int64_t now_ms) {
 Result<AlertStore::Put> AlertStore::put(model::Alert alert, int64_t now_ms,
                                         int64_t resolve_timeout_ms) {
   if (alert.labels.empty()) return invalid_argument("at least one label pair required");
+  RETURN_IF_ERROR(check_texts("label", alert.labels.pairs()));
+  RETURN_IF_ERROR(check_texts("annotation", alert.annotations));
   StoredAlert next;
   if (alert.starts_at_ms == 0) {
     alert.starts_at_ms = alert.ends_at_ms == 0 ? now_ms : alert.ends_at_ms;

@@ -2,13 +2,10 @@
 // that its scripts give. They look at what is printed.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "alerts/templates.h"
-#include "alerts/webhook_message.h"
 #include "base/files.h"
-#include "base/text.h"
 #include "wire/json.h"
 
 namespace gatehouse::alerts {
@@ -16,8 +13,8 @@ namespace {
 
 constexpr size_t kFileBytesMax = 16 << 20;
 
-std::string given(const char* variable) {
-  const char* file = std::getenv(variable);
+std::string given() {
+  const char* file = std::getenv("GATEHOUSE_TEST_RENDER");
   if (file == nullptr) return {};
   auto text = read_file(file, kFileBytesMax);
   EXPECT_TRUE(text.ok()) << text.status().message();
@@ -27,7 +24,7 @@ std::string given(const char* variable) {
 // {"files": [[name, text], ...], "data": [{...}, ...], "texts": [...], "html": [...]}: a line
 // "rendered {...}" for each pair of data and text.
 TEST(Comparison, Rendered) {
-  const std::string text = given("GATEHOUSE_TEST_RENDER");
+  const std::string text = given();
   if (text.empty()) GTEST_SKIP() << "test/alerts/test_templates.py runs this";
   const auto document = wire::JsonDocument::parse(text);
   ASSERT_TRUE(document.ok());
@@ -57,42 +54,6 @@ TEST(Comparison, Rendered) {
       print((*templates)->html(*each.string(), *data));
     }
   }
-}
-
-// A message that Alertmanager sent: the same notification as we say it, as "webhook {...}".
-TEST(Comparison, Webhook) {
-  const std::string text = given("GATEHOUSE_TEST_WEBHOOK");
-  if (text.empty()) GTEST_SKIP() << "test/alerts/test_webhook.py runs this";
-  const auto document = wire::JsonDocument::parse(text);
-  ASSERT_TRUE(document.ok());
-  const wire::JsonView root = document->root();
-  const auto pairs = [](const wire::JsonView& view) {
-    std::vector<std::pair<std::string, std::string>> out;
-    for (const auto& [name, value] : view.members()) out.emplace_back(name, *value.string());
-    std::sort(out.begin(), out.end());
-    return out;
-  };
-  const auto time = [](const wire::JsonView& view) {
-    return parse_time_ns(view.string().value_or("")).value_or(0) / 1'000'000;
-  };
-  Notification notification;
-  notification.receiver = root["unquotedReceiver"].string().value_or("");
-  notification.group_key = root["groupKey"].string().value_or("");
-  notification.group_labels = model::Labels(pairs(root["groupLabels"]));
-  notification.external_url = root["externalURL"].string().value_or("");
-  for (const wire::JsonView item : root["alerts"].items()) {
-    NotifiedAlert each;
-    each.alert.labels = model::Labels(pairs(item["labels"]));
-    each.alert.annotations = pairs(item["annotations"]);
-    each.alert.starts_at_ms = time(item["startsAt"]);
-    each.alert.ends_at_ms = time(item["endsAt"]);
-    each.alert.generator_url = item["generatorURL"].string().value_or("");
-    each.resolved = item["status"].string() == "resolved";
-    each.fingerprint = fingerprint_of(each.alert.labels);
-    notification.alerts.push_back(std::move(each));
-  }
-  const std::string message = webhook_message(notification, 0);
-  std::printf("webhook %s", message.c_str());
 }
 
 }  // namespace

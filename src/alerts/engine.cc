@@ -167,14 +167,19 @@ void AlertEngine::State::put_one(model::Alert alert, Moment at, std::vector<Chan
   const auto put = store.put(std::move(alert), at.wall_ms, resolve_timeout_ms);
   if (!put.ok()) {
     (put.status().code() == Code::kInvalidArgument ? invalid : refused).add();
-    constexpr size_t kToldBytesMax = 1'000;  // of a thousand wrong ones the first say enough
-    if (!worst.ok() && worst.message().size() < kToldBytesMax) {
-      worst = Status(worst.code(), worst.message() + "; " + put.status().message());
-    }
-    if (worst.ok()) {  // in Alertmanager's words; the log has the labels
-      worst = put.status();
+    // In Alertmanager's words, one after another; an answer names the first few.
+    constexpr size_t kAnswerBytesMax = 4096;
+    const bool invalid_one = put.status().code() == Code::kInvalidArgument;
+    std::string message =
+        invalid_one ? put.status().message() : labels.to_string() + ": " + put.status().message();
+    if (worst.ok()) {
+      worst = Status(put.status().code(), std::move(message));
       log_warning("an alert was not taken",
-                  {{"labels", labels.to_string()}, {"reason", worst.message()}});
+                  {{"labels", labels.to_string()}, {"reason", put.status().message()}});
+    } else if (worst.message().size() < kAnswerBytesMax) {
+      // Of both kinds the one that is worth another try.
+      const Code code = invalid_one ? worst.code() : put.status().code();
+      worst = Status(code, worst.message() + "; " + message);
     }
     return;
   }

@@ -74,6 +74,20 @@ void split_credentials(OutgoingRequest& request, Attempt& attempt) {
   request.headers.emplace_back("Authorization", "Basic " + base64_encode(*user + ":" + *password));
 }
 
+// What the client itself will send, should the receiver send it back. A file that cannot be read
+// is the client's to complain of.
+void remember_secrets(const outbound::HttpClientConfig& config, Attempt& attempt) {
+  const auto remember = [&attempt](const model::SecretText& secret) {
+    (void)attempt.secret(secret);
+  };
+  if (config.basic_auth) remember(config.basic_auth->password);
+  if (config.authorization) remember(config.authorization->credentials);
+  if (config.oauth2) remember(config.oauth2->client_secret);
+  for (const auto& [name, values] : config.headers) {
+    for (const model::SecretText& value : values) remember(value);
+  }
+}
+
 }  // namespace
 
 struct Sender::State {
@@ -126,8 +140,10 @@ Task<SendOutcome> Sender::State::converse(const HttpIntegration& integration, At
     outcome.error = fetch.status().message();
     co_return outcome;
   }
-  Result<OutgoingRequest> request =
-      co_await pool.run(loop, [&] { return integration.request(attempt); });
+  Result<OutgoingRequest> request = co_await pool.run(loop, [&] {
+    remember_secrets(integration.client_config(), attempt);
+    return integration.request(attempt);
+  });
   for (int i = 0; i < kStepsMax; ++i) {
     if (!request.ok()) {
       outcome.error = request.status().message();

@@ -121,6 +121,17 @@ TEST_F(SenderTest, CredentialsOfTheUrl) {
   EXPECT_FALSE(outcome.retry);
 }
 
+TEST_F(SenderTest, CredentialsOfTheClient) {
+  ScriptedPeer peer([&](int fd, int) {
+    answer(fd, http("403 No", "", "Authorization: Bearer token-word is not known"));
+  });
+  const auto hook =
+      make("webhook_configs",
+           webhook(peer.port(), "http_config: {authorization: {credentials: token-word}}"));
+  EXPECT_EQ(send(*hook).error,
+            "unexpected status code 403: Authorization: Bearer <secret> is not known");
+}
+
 TEST_F(SenderTest, AsksToWait) {
   ScriptedPeer peer([&](int fd, int) {
     answer(fd, http("429 Too Many Requests", "Retry-After: 7\r\n", "later\n\n  please"));
@@ -164,8 +175,8 @@ TEST_F(SenderTest, Cancelled) {
   ScriptedPeer peer([&](int fd, int) { ScriptedPeer::wait_for_close(fd, 5'000); });
   const int64_t begin_ms = steady_ms();
   const auto hook = make("webhook_configs", webhook(peer.port()));
-  EXPECT_FALSE(send(*hook, 10'000, "firing", {}, 100).delivered);
-  EXPECT_LT(steady_ms() - begin_ms, 2'000);
+  EXPECT_FALSE(send(*hook, 10'000, "firing", {}, 1'000).delivered);
+  EXPECT_LT(steady_ms() - begin_ms, 3'000);
 }
 
 TEST_F(SenderTest, BodyWithoutAnEnd) {
@@ -237,6 +248,38 @@ TEST_F(SenderTest, RedirectsAreNotFollowedWhereTheyAreOff) {
   const SendOutcome outcome = send(*hook);
   EXPECT_EQ(outcome.status, 302);
   EXPECT_FALSE(outcome.retry);
+}
+
+TEST_F(SenderTest, ThroughAProxy) {
+  std::string request;
+  ScriptedPeer proxy([&](int fd, int) { answer(fd, http("200 OK", "", ""), &request); });
+  const std::string at = "127.0.0.1:" + std::to_string(proxy.port());
+  const auto hook = make("webhook_configs",
+                         "url: http://hook.invalid:8080/a?b=1\nhttp_config: {proxy_url: "
+                         "'http://user:word@" +
+                             at + "'}");
+  EXPECT_TRUE(send(*hook).delivered);
+  EXPECT_TRUE(request.starts_with("POST http://hook.invalid:8080/a?b=1 HTTP/1.1\r\n")) << request;
+  EXPECT_NE(request.find("roxy-authorization: Basic dXNlcjp3b3Jk\r\n"), std::string::npos)
+      << request;
+}
+
+TEST_F(SenderTest, ThroughATunnel) {
+  std::string asked;
+  ScriptedPeer proxy([&](int fd, int) {
+    asked = ScriptedPeer::read_head(fd);
+    ScriptedPeer::write(fd, "HTTP/1.1 403 Not there\r\n\r\n");
+  });
+  const std::string at = "127.0.0.1:" + std::to_string(proxy.port());
+  const auto hook = make("webhook_configs",
+                         "url: https://hook.invalid/a\nhttp_config: {proxy_url: 'http://" + at +
+                             "', no_proxy: other.invalid, proxy_connect_header: {X-Team: [a]}}");
+  const SendOutcome outcome = send(*hook);
+  EXPECT_EQ(asked,
+            "CONNECT hook.invalid:443 HTTP/1.1\r\nHost: hook.invalid:443\r\nX-Team: "
+            "a\r\n\r\n");
+  EXPECT_TRUE(outcome.retry);
+  EXPECT_EQ(outcome.error, "the proxy refused the tunnel to hook.invalid:443: 403 Not there");
 }
 
 TEST_F(SenderTest, NobodyThere) {
@@ -391,8 +434,8 @@ TEST_F(SenderTest, MailToARealServer) {
   const char* which = std::getenv("GATEHOUSE_TEST_NOTIFICATION");
   const SendOutcome outcome =
       send(*make("email_configs", config), 10'000, which == nullptr ? "firing" : which);
-  std::printf("outcome delivered=%d retry=%d status=%d error=%s\n", outcome.delivered,
-              outcome.retry, outcome.status, outcome.error.c_str());
+  std::printf("outcome %d %d %d %s\n", outcome.delivered, outcome.retry, outcome.status,
+              outcome.error.c_str());
 }
 
 }  // namespace

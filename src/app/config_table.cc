@@ -393,14 +393,16 @@ TypePtr alerts() {
           "An alertmanager.yml, taken as it stands: who is told of which alerts. Read again when "
           "it changes. Without one alerts are shown in the console and nobody is told.")
       .add(
-          "external_url", text_type("URL", check_url, "https://gatehouse.example.com"),
+          "external_url", text_type("URL", check_url, "https://gatehouse.example.org"),
           [](Config & c) -> auto& { return c.alerts.external_url; },
           "Where links in notifications lead; without it server.public_url, or where Gatehouse "
-          "listens.")
+          "listens. A change needs a restart.")
       .add(
           "retention", duration_type(60'000),
           [](Config & c) -> auto& { return c.alerts.retention_ms; },
-          "How long silences that ended are kept, and what was told to whom is remembered.")
+          "How long silences that ended are kept, and what was told to whom is remembered. A "
+          "change "
+          "needs a restart.")
       .add(
           "silence_confirmation", number_type(0, 1),
           [](Config & c) -> auto& { return c.alerts.silence_share; },

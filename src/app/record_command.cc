@@ -16,7 +16,7 @@ namespace gatehouse::app {
 namespace {
 
 constexpr const char* kHelp =
-    "usage: gatehouse records [--stream calls|audit] [--config FILE] [--data DIR]\n\n"
+    "usage: gatehouse records [--stream calls|audit|alerts] [--config FILE] [--data DIR]\n\n"
     "Prints the records that are kept, oldest first, one JSON object a line. The server must\n"
     "not be running on the same data.\n";
 

@@ -128,13 +128,13 @@ TEST(PrometheusConfigTest, AnEmptyFileIsOne) { EXPECT_TRUE(read("").scrapes.empt
 TEST(PrometheusConfigTest, WhatIsNotSupportedIsRefusedByNameAndLine) {
   const std::string text = problem(R"(scrape_configs:
   - job_name: a
-    proxy_url: http://proxy:3128
+    proxy_url: socks5://proxy:1080
     consul_sd_configs: [{server: "x:1"}]
 remote_read: [{url: "http://x"}]
 tracing: {endpoint: x}
 alerting: {alertmanagers: [{dns_sd_configs: [{names: [a]}]}]}
 )");
-  EXPECT_NE(text.find("p.yml:3:5: proxy_url is not supported"), std::string::npos) << text;
+  EXPECT_NE(text.find("p.yml:3:16: proxy_url must be http://"), std::string::npos) << text;
   EXPECT_NE(text.find("p.yml:4:5: consul_sd_configs is not supported"), std::string::npos) << text;
   EXPECT_NE(text.find("p.yml:5:1: remote_read is not supported"), std::string::npos) << text;
   EXPECT_NE(text.find("p.yml:6:1: tracing is not supported"), std::string::npos) << text;

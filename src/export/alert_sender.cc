@@ -295,6 +295,7 @@ Task<bool> AlertSender::State::attempt(Destination& to, const std::string& body,
   ask.headers.emplace_back("content-type", "application/json");
   ask.body = body;
   ask.body_bytes_max = kReplyBytesMax;
+  ask.cut_body = true;
   ask.deadline_ms = begun_ms + to.timeout_ms;
   ask.cancel = &to.cancel;
   const Result<outbound::FetchReply> reply = co_await to.fetch->fetch(ask);

@@ -28,6 +28,8 @@ namespace {
 constexpr int64_t kStaggerMs = 250;
 // Names whose addresses are remembered; upstreams are a handful.
 constexpr size_t kNamesMax = 1024;
+// The head of a proxy's answer to CONNECT; some add a page of headers.
+constexpr size_t kTunnelHeadBytesMax = 16 * 1024;
 // Unsent bytes that the kernel holds for a slow peer before a write waits.
 constexpr int kUnsentBytes = 64 * 1024;
 
@@ -171,6 +173,7 @@ struct Dialer::State : std::enable_shared_from_this<Dialer::State> {
   std::vector<Cidr> allow, deny, closed, inner;
   int64_t cache_ms = 0;
   std::shared_ptr<TlsClientContext> tls;
+  std::shared_ptr<const Tunnel> tunnel;
   std::unordered_map<std::string, Known> known;
   std::unordered_map<std::string, std::vector<std::shared_ptr<Asking>>> asking;
 
@@ -277,8 +280,67 @@ std::shared_ptr<TlsClientContext> Dialer::tls() const {
   return state_->tls;
 }
 
+void Dialer::tunnel_through(Tunnel tunnel) {
+  const std::lock_guard lock(state_->mutex);
+  state_->tunnel = std::make_shared<const Tunnel>(std::move(tunnel));
+}
+
+// Asks the proxy at the other end of `socket` for a tunnel to `authority`.
+Task<Status> open_tunnel(Socket& socket, std::string authority, const std::string& headers,
+                         IoWait wait) {
+  const std::string request =
+      "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n" + headers + "\r\n";
+  const Status written = co_await socket.write(std::string_view(request), wait);
+  if (!written.ok()) co_return written.with_context("asking the proxy");
+  std::string head;
+  // Byte by byte: what follows is the target's.
+  while (!head.ends_with("\r\n\r\n")) {
+    char byte;
+    const Result<size_t> got = co_await socket.read(&byte, 1, wait);
+    if (!got.ok()) co_return got.status().with_context("asking the proxy");
+    if (*got == 0 || head.size() >= kTunnelHeadBytesMax) {
+      co_return unavailable("the proxy's answer to CONNECT has no end");
+    }
+    head += byte;
+  }
+  const bool http = head.starts_with("HTTP/1.") && head.size() > 12;
+  if (http && head[9] == '2') co_return Status();
+  co_return unavailable("the proxy refused the tunnel to " + authority +
+                        (http ? ": " + head.substr(9, head.find('\r') - 9).substr(0, 100) : ""));
+}
+
 Task<Result<int>> Dialer::dial(Loop& loop, const std::string& host, uint16_t port, Reach reach,
                                int64_t deadline_ms, Cancel* cancel) {
+  std::shared_ptr<const Tunnel> tunnel;
+  {
+    const std::lock_guard lock(state_->mutex);
+    tunnel = state_->tunnel;
+  }
+  if (tunnel == nullptr) {
+    co_return co_await dial_direct(loop, host, port, reach, deadline_ms, cancel);
+  }
+  const auto numeric = IpAddress::parse(host);
+  if (numeric) {
+    const Addresses target(1, *numeric);
+    const Result<Addresses> open = state_->permitted(host, target, reach);
+    if (!open.ok()) co_return open.status();
+  }
+  const Result<int> fd =
+      co_await dial_direct(loop, tunnel->host, tunnel->port, Reach::kUsual, deadline_ms, cancel);
+  if (!fd.ok()) co_return fd.status().with_context("proxy");
+  Socket socket(loop, *fd);
+  IoWait wait;
+  wait.deadline_ms = deadline_ms;
+  wait.cancel = cancel;
+  const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  std::string authority = name + ":" + std::to_string(port);
+  const Status opened = co_await open_tunnel(socket, std::move(authority), tunnel->headers, wait);
+  if (!opened.ok()) co_return opened;
+  co_return socket.descriptor().release();
+}
+
+Task<Result<int>> Dialer::dial_direct(Loop& loop, const std::string& host, uint16_t port,
+                                      Reach reach, int64_t deadline_ms, Cancel* cancel) {
   const std::shared_ptr<State> state = state_;
   Result<Addresses> resolved = co_await state->find(loop, host, deadline_ms, cancel);
   if (!resolved.ok()) co_return resolved.status();

@@ -26,6 +26,13 @@ class TlsClientContext;  // net/tls.h
 // outside leads (a redirect), so that nobody is led into the network behind Gatehouse.
 enum class Reach { kUsual, kLinkLocal, kPublic };
 
+// A proxy through which connections are tunnelled by CONNECT (RFC 9110 §9.3.6).
+struct Tunnel {
+  std::string host;
+  uint16_t port = 0;
+  std::string headers;  // more lines of the request, each with its CR LF
+};
+
 // Shared by all Loops: holds the resolver's cache and the lists.
 class Dialer {
  public:
@@ -37,10 +44,17 @@ class Dialer {
   Task<Result<int>> dial(Loop& loop, const std::string& host, uint16_t port, Reach reach,
                          int64_t deadline_ms, Cancel* cancel);
 
+  // From now on every dial goes through the proxy, which resolves names itself: the lists are
+  // asked about its address, and about targets that are numeric.
+  void tunnel_through(Tunnel tunnel);
+
   void update(DialOptions options, std::shared_ptr<TlsClientContext> tls);
   std::shared_ptr<TlsClientContext> tls() const;
 
  private:
+  Task<Result<int>> dial_direct(Loop& loop, const std::string& host, uint16_t port, Reach reach,
+                                int64_t deadline_ms, Cancel* cancel);
+
   struct State;
   std::shared_ptr<State> state_;
 };

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "net/url.h"
+#include "outbound/proxy.h"
 
 namespace gatehouse::outbound {
 
@@ -81,6 +82,44 @@ void read_headers(ConfigLog& log, const wire::YamlNode& node, HttpClientConfig& 
   }
 }
 
+void read_proxy(ConfigFields& fields, ProxyConfig& out) {
+  ConfigLog& log = fields.log();
+  fields.text("proxy_url", out.url);
+  fields.text("no_proxy", out.no_proxy);
+  fields.boolean("proxy_from_environment", out.from_environment);
+  if (!out.url.empty() && !proxy_of(out.url)) {
+    log.problem(
+        fields.take("proxy_url")->mark,
+        "proxy_url must be http://[user:password@]host:port; other proxies are not supported");
+  }
+  if (out.from_environment && !out.url.empty()) {
+    log.problem(fields.mark(),
+                "if proxy_from_environment is configured, proxy_url must not be configured");
+  }
+  if (out.from_environment && !out.no_proxy.empty()) {
+    log.problem(fields.mark(),
+                "if proxy_from_environment is configured, no_proxy must not be configured");
+  }
+  if (out.url.empty() && !out.no_proxy.empty()) {
+    log.problem(fields.mark(), "if no_proxy is configured, proxy_url must also be configured");
+  }
+  const wire::YamlNode* headers = fields.take("proxy_connect_header");
+  if (headers == nullptr) return;
+  if (out.url.empty() && !out.from_environment) {
+    log.problem(headers->mark,
+                "if proxy_connect_header is configured, proxy_url or proxy_from_environment must "
+                "also be configured");
+  }
+  for (const wire::YamlEntry& entry : headers->entries) {
+    for (const wire::YamlNode* value : entry.value->items) {
+      const bool one_line =
+          (entry.key->value + value->value).find_first_of("\r\n") == std::string::npos;
+      if (!one_line) log.problem(value->mark, "proxy_connect_header: a line break");
+      if (one_line) out.connect_headers.emplace_back(entry.key->value, value->value);
+    }
+  }
+}
+
 }  // namespace
 
 void read_tls(ConfigLog& log, const wire::YamlNode& node, TlsConfig& out) {
@@ -132,7 +171,7 @@ void read_http_client(ConfigFields& fields, HttpClientConfig& out) {
   bool http2 = true;  // HTTP/1.1 is spoken either way
   fields.boolean("enable_http2", http2);
   if (const auto* node = fields.take("http_headers")) read_headers(log, *node, out);
-  refuse_proxy(fields);
+  read_proxy(fields, out.proxy);
 }
 
 }  // namespace gatehouse::outbound

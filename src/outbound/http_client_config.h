@@ -43,11 +43,23 @@ struct OAuth2Config {
   friend bool operator==(const OAuth2Config&, const OAuth2Config&) = default;
 };
 
+// Through which proxy requests go: http://[user:password@]host:port. Plain requests are asked of
+// it whole, those of https through a tunnel.
+struct ProxyConfig {
+  std::string url;  // empty: none, or that of the environment
+  std::string no_proxy;
+  bool from_environment = false;  // HTTP_PROXY, HTTPS_PROXY, NO_PROXY
+  std::vector<std::pair<std::string, std::string>> connect_headers;
+
+  friend bool operator==(const ProxyConfig&, const ProxyConfig&) = default;
+};
+
 struct HttpClientConfig {
   std::optional<BasicAuthConfig> basic_auth;
   std::optional<AuthorizationConfig> authorization;
   std::optional<OAuth2Config> oauth2;
   TlsConfig tls;
+  ProxyConfig proxy;
   bool follow_redirects = true;
   // Values and files of values by header.
   std::vector<std::pair<std::string, std::vector<model::SecretText>>> headers;

@@ -12,6 +12,7 @@
 #include "net/dialer.h"
 #include "net/tls.h"
 #include "net/url.h"
+#include "outbound/proxy.h"
 #include "outbound/tls_context.h"
 #include "wire/json.h"
 
@@ -49,8 +50,10 @@ struct HttpFetch::State {
       : loop(l),
         pool(p),
         config(std::move(c)),
-        dialer(p, dial, std::move(tls)),
-        client(l, dialer) {}
+        dialer(p, dial, tls),
+        client(l, dialer),
+        tls_context(std::move(tls)),
+        dial_options(dial) {}
 
   using Headers = std::vector<std::pair<std::string, std::string>>;
   // What a reply is besides its body.
@@ -64,6 +67,7 @@ struct HttpFetch::State {
     std::string method;
     bool with_body = true;
     net::Reach reach = net::Reach::kUsual;
+    std::optional<Proxy> proxy;
   };
   Task<Result<Step>> send(net::Client& through, const Target& to, const FetchAsk& ask,
                           const Headers& headers);
@@ -76,8 +80,17 @@ struct HttpFetch::State {
   Loop& loop;
   Pool& pool;
   HttpClientConfig config;
+  // The client for a target: straight to it, through the proxy's tunnel, or, where a redirect led
+  // elsewhere, one whose connections none but such redirects use.
+  net::Client& client_for(const Target& to, const std::optional<Proxy>& proxy);
+
   net::Dialer dialer;
   net::Client client;
+  std::optional<net::Client> away_client;
+  std::optional<net::Dialer> tunnel_dialer;
+  std::optional<net::Client> tunnel_client;
+  std::shared_ptr<net::TlsClientContext> tls_context;
+  net::DialOptions dial_options;
   // Of the OAuth 2.0 server, where there is one.
   std::optional<net::Dialer> token_dialer;
   std::optional<net::Client> token_client;
@@ -222,6 +235,29 @@ Task<Status> HttpFetch::State::receive(net::ClientCall& call, const FetchAsk& as
   }
 }
 
+net::Client& HttpFetch::State::client_for(const Target& to, const std::optional<Proxy>& proxy) {
+  if (proxy && to.url.https) {
+    if (!tunnel_client) {
+      net::Tunnel tunnel;
+      tunnel.host = proxy->host;
+      tunnel.port = proxy->port;
+      if (!proxy->authorization.empty()) {
+        tunnel.headers = "Proxy-Authorization: " + proxy->authorization + "\r\n";
+      }
+      for (const auto& [name, value] : config.proxy.connect_headers) {
+        tunnel.headers += name + ": " + value + "\r\n";
+      }
+      tunnel_dialer.emplace(pool, dial_options, tls_context);
+      tunnel_dialer->tunnel_through(std::move(tunnel));
+      tunnel_client.emplace(loop, *tunnel_dialer);
+    }
+    return *tunnel_client;
+  }
+  if (to.reach == net::Reach::kUsual) return client;
+  if (!away_client) away_client.emplace(loop, dialer);
+  return *away_client;
+}
+
 Task<Result<HttpFetch::State::Step>> HttpFetch::State::send(net::Client& through, const Target& to,
                                                             const FetchAsk& ask,
                                                             const Headers& headers) {
@@ -234,7 +270,16 @@ Task<Result<HttpFetch::State::Step>> HttpFetch::State::send(net::Client& through
   origin.host_header = url.authority();
   std::vector<net::Header> list;
   for (const auto& [name, value] : headers) list.push_back({name, value});
-  const std::string target = url.query.empty() ? url.path : url.path + "?" + url.query;
+  std::string target = url.query.empty() ? url.path : url.path + "?" + url.query;
+  if (to.proxy && !url.https) {  // absolute-form, RFC 9112 §3.2.2
+    target = "http://" + url.authority() + target;
+    origin.host = to.proxy->host;
+    origin.port = to.proxy->port;
+    origin.reach = net::Reach::kUsual;
+    if (!to.proxy->authorization.empty()) {
+      list.push_back({"proxy-authorization", to.proxy->authorization});
+    }
+  }
   net::ClientCall call(through);
   net::ClientRequest request;
   request.origin = &origin;
@@ -279,7 +324,9 @@ Task<Result<FetchReply>> HttpFetch::fetch(const FetchAsk& ask) {
     }
     // A secret is for the host that it was configured for.
     if (to.url.host == first_host) headers.insert(headers.end(), secrets->begin(), secrets->end());
-    Result<State::Step> step = co_await state.send(state.client, to, ask, headers);
+    to.proxy = proxy_for(state.config.proxy, to.url);
+    net::Client& through = state.client_for(to, to.proxy);
+    Result<State::Step> step = co_await state.send(through, to, ask, headers);
     if (!step.ok()) co_return step.status();
     const int status = step->reply.status;
     const bool follow =

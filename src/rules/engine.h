@@ -4,8 +4,10 @@
 //
 // Evaluation runs on threads of its own, at most `concurrency` groups at a time; the rules of
 // a group one after another, as a later one may read what an earlier one recorded. Samples that
-// an evaluation gave are readable before the next rule is evaluated. Its threads yield to
-// those that answer people, and its queries share a quarter of the memory.
+// an evaluation gave are readable before the next rule is evaluated. Their number
+// is what keeps rules from starving those who ask: they are fewer than the threads that answer
+// people, and share a quarter of the memory. (A lower priority would have alerts come late just
+// when the machine is busy.)
 //
 // After a start, "for" is restored from ALERTS_FOR_STATE before an alerting rule may fire.
 // After promql rules/manager.go and rules/alerting.go of Prometheus 3.

@@ -59,6 +59,7 @@ class TestStore : public model::SampleAppender, public model::SampleReader {
     const std::lock_guard lock(mutex_);
     ASSIGN_OR_RETURN(const auto set, series_.select(matchers, range, order, context));
     auto copy = std::make_unique<Copy>();
+    copy->slow_ms = slow_series_ms;
     for (size_t i = 0; i < set->size(); ++i) {
       const auto labels = set->labels(i);
       copy->names.emplace_back();
@@ -115,7 +116,7 @@ class TestStore : public model::SampleAppender, public model::SampleReader {
   }
 
   std::atomic<bool> full{false};
-  std::atomic<int> slow_ms{0};
+  std::atomic<int> slow_ms{0}, slow_series_ms{0};
   mutable std::atomic<int> reading_most{0};
 
  private:
@@ -126,7 +127,9 @@ class TestStore : public model::SampleAppender, public model::SampleReader {
     std::vector<model::SampleColumns> columns;
     size_t size() const override { return views.size(); }
     model::LabelsView labels(size_t i) const override { return views[i]; }
+    int64_t slow_ms = 0;
     Status samples(size_t i, model::SampleColumns& out) const override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(slow_ms));
       out = columns[i];
       return {};
     }
@@ -286,14 +289,13 @@ TEST_F(RuleEngineTest, EvaluationsThatCannotBeInTimeAreCountedAndLeftOut) {
   store.put({{"__name__", "load"}}, 3);
   begin();
   configure("groups: [{name: g, interval: 50ms, rules: [{record: r, expr: load}]}]");
-  ASSERT_TRUE(wait_for([&] { return counter("prometheus_rule_group_iterations_missed") >= 4; }));
+  ASSERT_TRUE(wait_for([&] { return engine->groups()[0].missed >= 4; }));
   engine->finish();
-  const GroupView view = engine->groups()[0];
-  EXPECT_GE(view.missed, 4u);
-  // What was due is what was done and what was missed.
-  EXPECT_EQ(
-      counter("prometheus_rule_group_iterations"),
-      counter("prometheus_rule_evaluations") + counter("prometheus_rule_group_iterations_missed"));
+  // What was due is what was done, what was missed, and one that finish() may have cut short.
+  const double left = counter("prometheus_rule_group_iterations") -
+                      counter("prometheus_rule_evaluations") -
+                      counter("prometheus_rule_group_iterations_missed");
+  EXPECT_TRUE(left == 0 || left == 1) << left;
 }
 
 TEST_F(RuleEngineTest, AViewDoesNotWaitForASlowRuleWhoseLastEvaluationIsKnown) {
@@ -345,6 +347,21 @@ TEST_F(RuleEngineTest, WhatFiredBeforeARestartFiresAfterItWithoutWaiting) {
   configure(yaml);
   ASSERT_TRUE(wait_for([&] { return engine->ready(); }));
   ASSERT_TRUE(wait_for([&] { return rule("High").state == AlertState::kFiring; }, 1s));
+}
+
+TEST_F(RuleEngineTest, NeitherTheEndNorAReloadWaitsForARuleThatTakesLong) {
+  for (int i = 0; i < 100; ++i) store.put({{"__name__", "load"}, {"n", std::to_string(i)}}, 3);
+  store.slow_series_ms = 200;  // twenty seconds together
+  begin();
+  const std::string yaml = "groups: [{name: g, interval: 50ms, rules: [{record: r, expr: load}]}]";
+  const auto begun = std::chrono::steady_clock::now();
+  configure(yaml);
+  ASSERT_TRUE(wait_for([&] { return counter("prometheus_rule_group_iterations") >= 1; }));
+  configure("groups: [{name: g, interval: 50ms, rules: [{record: s, expr: load * 2}]}]");
+  ASSERT_TRUE(wait_for([&] { return counter("prometheus_rule_group_iterations") >= 2; }));
+  engine->finish();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s);
+  EXPECT_EQ(counter("prometheus_rule_evaluation_failures"), 0);
 }
 
 TEST_F(RuleEngineTest, AnErrorIsShownAndAlertsGoOutThoughNothingCanBeStored) {

@@ -38,6 +38,51 @@ bool same_labels_twice(const std::vector<const model::Labels*>& all) {
                      [&seen](const model::Labels* each) { return !seen.insert(each).second; });
 }
 
+// A series' labels in one piece of memory, a third of what Labels take: each name and value
+// is followed by a byte that no UTF-8 text holds.
+constexpr char kSeparator = '\xff';
+
+std::string packed(const model::Labels& labels) {
+  size_t bytes = 0;
+  for (const auto& [name, value] : labels.pairs()) bytes += name.size() + value.size() + 2;
+  std::string out;
+  out.reserve(bytes);
+  for (const auto& [name, value] : labels.pairs()) {
+    out.append(name) += kSeparator;
+    out.append(value) += kSeparator;
+  }
+  return out;
+}
+
+model::Labels unpacked(std::string_view text) {
+  std::vector<model::Labels::Pair> pairs;
+  const auto next = [&text] {
+    const size_t end = text.find(kSeparator);
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    return std::string(word);
+  };
+  while (!text.empty()) {
+    std::string name = next();
+    pairs.emplace_back(std::move(name), next());
+  }
+  return model::Labels(std::move(pairs));
+}
+
+bool same_series(std::string_view text, const model::Labels& labels) {
+  const auto take = [&text](std::string_view word) {
+    if (text.size() <= word.size() || !text.starts_with(word) || text[word.size()] != kSeparator) {
+      return false;
+    }
+    text.remove_prefix(word.size() + 1);
+    return true;
+  };
+  for (const auto& [name, value] : labels.pairs()) {
+    if (!take(name) || !take(value)) return false;
+  }
+  return text.empty();
+}
+
 RuleSample staleness_marker(model::Labels labels) {
   return {std::move(labels), model::kStaleValue, nullptr};
 }
@@ -52,7 +97,7 @@ std::string identity(const Rule& rule) {
 struct RuleState {
   std::vector<std::pair<std::string, AlertTemplate>> labels, annotations;
   AlertStates alerts;
-  std::vector<model::Labels> given;  // which series the last evaluation gave
+  std::vector<std::string> given;  // which series the last evaluation gave, packed
   bool restored = true;
 };
 
@@ -197,22 +242,22 @@ struct GroupEvaluation::State {
 
   // Ends what the last evaluation gave and this one does not.
   static void append_staleness(RuleState& state, std::vector<RuleSample>& samples) {
-    const auto same = [](const model::Labels& given, const RuleSample& sample) {
-      return given == sample.labels;
+    const auto same = [](const std::string& given, const RuleSample& sample) {
+      return same_series(given, sample.labels);
     };
     // Most evaluations give the same series in the same order.
     if (state.given.size() == samples.size() &&
         std::equal(state.given.begin(), state.given.end(), samples.begin(), same)) {
       return;
     }
-    std::unordered_set<model::Labels, model::LabelsHash> now;
-    std::vector<model::Labels> given;
-    for (const RuleSample& sample : samples) {
-      now.insert(sample.labels);
-      given.push_back(sample.labels);
-    }
-    for (model::Labels& labels : state.given) {
-      if (!now.contains(labels)) samples.push_back(staleness_marker(std::move(labels)));
+    std::vector<std::string> given;
+    given.reserve(samples.size());
+    for (const RuleSample& sample : samples) given.push_back(packed(sample.labels));
+    if (!state.given.empty()) {
+      const std::unordered_set<std::string_view> now(given.begin(), given.end());
+      for (const std::string& series : state.given) {
+        if (!now.contains(series)) samples.push_back(staleness_marker(unpacked(series)));
+      }
     }
     state.given = std::move(given);
   }
@@ -360,16 +405,19 @@ std::vector<RuleSample> GroupEvaluation::take_orphaned() {
   std::vector<RuleSample> out = std::exchange(state_->orphaned, {});
   if (out.empty()) return out;
   // Another rule of the group may give such a series now.
-  std::unordered_set<model::Labels, model::LabelsHash> given;
+  std::unordered_set<std::string_view> given;
   for (const RuleState& rule : state_->rules) given.insert(rule.given.begin(), rule.given.end());
-  std::erase_if(out, [&given](const RuleSample& sample) { return given.contains(sample.labels); });
+  std::erase_if(
+      out, [&given](const RuleSample& sample) { return given.contains(packed(sample.labels)); });
   return out;
 }
 
 std::vector<RuleSample> GroupEvaluation::end_all() {
   std::vector<RuleSample> out;
   for (RuleState& rule : state_->rules) {
-    for (model::Labels& labels : rule.given) out.push_back(staleness_marker(std::move(labels)));
+    for (const std::string& series : rule.given) {
+      out.push_back(staleness_marker(unpacked(series)));
+    }
     rule.given.clear();
   }
   return out;

@@ -1,9 +1,5 @@
 #include "rules/running_group.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -21,15 +17,6 @@ constexpr std::chrono::milliseconds kViewPatience{500};
 constexpr int64_t kSlowNs = 100'000'000;
 // Samples in one append: what a write of the log holds well.
 constexpr size_t kBatch = 4096;
-
-// Rules run all the time, people ask now and then: when both want a core, people get most
-// of it. Of the calling thread alone, as Linux has it.
-void yield_to_people() {
-  constexpr int kNice = 5;
-  thread_local const bool done =
-      ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice) == 0;
-  (void)done;  // where the system does not allow it, rules run as everything else
-}
 
 bool same_rule(const Rule& a, const Rule& b) {
   return a.record == b.record && a.alert == b.alert && a.query == b.query && a.for_ms == b.for_ms &&
@@ -102,6 +89,7 @@ RunningGroup::RunningGroup(const GroupSurroundings& around, RuleGroup group,
                            const EvaluationOptions& options, RunningGroup* before)
     : around_(around),
       options_(options),
+      reader_(around.parts.reader, around.stopping, gone),
       metrics_(around.metrics.of_group(group.file, group.name)),
       offset_ms_(static_cast<int64_t>(
           model::Labels{{"file", group.file}, {"name", group.name}}.hash() %
@@ -144,14 +132,13 @@ int64_t RunningGroup::slot_before(int64_t now_ms) const {
 
 int64_t RunningGroup::run(int64_t due_ms) {
   if (gone || around_.stopping) return due_ms;
-  yield_to_people();
   const int64_t begun_ms = around_.now_ms();
   const int64_t passed = std::max<int64_t>(0, (begun_ms - due_ms) / interval_ms());
   const int64_t slot_ms = due_ms + passed * interval_ms();
   metrics_.iterations.add(static_cast<double>(passed + 1));
   if (passed > 0) metrics_.missed.add(static_cast<double>(passed));
   const int64_t begun_ns = steady_ns();
-  EvaluationSource source{.reader = around_.parts.reader,
+  EvaluationSource source{.reader = reader_,
                           .budget = around_.parts.budget,
                           .parallel = nullptr,  // its threads are for those who wait
                           .share = &around_.share};
@@ -192,6 +179,10 @@ void RunningGroup::evaluate_rule(size_t rule, int64_t slot_ms, const EvaluationS
   const int64_t begun_ms = around_.now_ms();
   const int64_t begun_ns = steady_ns();
   const RuleOutcome outcome = evaluation_.evaluate(rule, slot_ms, source);
+  // It was not wrong, it was ended, and has changed nothing. At the end of the program not
+  // even a result counts: whether data was lost may not have been asked to the end.
+  if (outcome.status.code() == Code::kCancelled && reader_.ending()) return;
+  if (around_.stopping) return;
   Status appended;
   if (outcome.status.ok()) {
     appended = append(outcome.time_ms, outcome.samples, rules_[rule].refs);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "rules/alert_history.h"
+#include "rules/ending_reader.h"
 #include "rules/engine.h"
 #include "rules/rule_metrics.h"
 
@@ -52,7 +53,7 @@ class RunningGroup {
 
   // Of the RuleEngine, under its lock.
   bool running = false;  // or waits for a thread
-  // Set to have run() end with the rule it is at.
+  // Set to have run() end soon.
   std::atomic<bool> gone{false};
 
  private:
@@ -75,6 +76,7 @@ class RunningGroup {
 
   const GroupSurroundings& around_;
   const EvaluationOptions options_;
+  const EndingReader reader_;
   GroupMetrics metrics_;
   const int64_t offset_ms_;
   std::atomic<bool> evaluated_{false};

@@ -1,5 +1,6 @@
 """kill -9 while alerts are pending and firing: what is pending keeps its time, what fires
 goes on firing, and nobody is told that it is over."""
+import json
 import threading
 import time
 
@@ -82,3 +83,9 @@ class CrashTest(MetricCase):
         push(0)
         self.assertTrue(wait_until(lambda: not self.states(), 10), self.gate.alerts())
         self.assertTrue(wait_until(lambda: any(self.seconds(each["endsAt"]) < time.time() for each in told.received), 10))
+        # All of it is written down, what was before the kill as well.
+        self.gate.stop()
+        written = [json.loads(line) for line in self.gate.run("records", "--stream", "alerts").stdout.splitlines()]
+        kinds = [each["attributes"]["kind"] for each in written if each["attributes"]["source"] == "rules"
+                 and each["attributes"]["alertname"] == "Firing"]
+        self.assertEqual(kinds, ["pending", "firing", "pending", "firing", "resolved"])

@@ -25,6 +25,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GATEHOUSE_BUILD", ROOT / "build" / "release"))
 GATEHOUSE = str(BUILD / "gatehouse")
+UNITS = BUILD / "test_alerts"  # the unit tests, some of which print what these compare
 DEBIAN = shutil.which("prometheus-alertmanager")
 
 
@@ -32,6 +33,12 @@ def need_debian():
     if DEBIAN is None:
         print("skipped: Debian's prometheus-alertmanager is not installed", flush=True)
         raise unittest.SkipTest("Debian's prometheus-alertmanager is not installed")
+
+
+def need_units():
+    if not UNITS.exists():
+        print("skipped: test_alerts is not built", flush=True)
+        raise unittest.SkipTest("test_alerts is not built")
 
 
 def rfc3339(seconds):

@@ -93,7 +93,7 @@ class PrometheusApi:
 
 class MetricGate(PrometheusApi, e2e.Gate):
     """`gatehouse serve` for metrics alone. `metrics` is on top of a configuration that collects
-    nothing; `prometheus` becomes a prometheus.yml."""
+    nothing and has no rules; `prometheus` becomes a prometheus.yml."""
 
     def __init__(self, metrics=None, prometheus=None, config=None, directory=None, env=None):
         self.own_folder = tempfile.TemporaryDirectory(prefix="gatehouse-metrics-") if directory is None else None
@@ -103,7 +103,7 @@ class MetricGate(PrometheusApi, e2e.Gate):
         if prometheus is not None:
             self.write_prometheus(prometheus)
             section["prometheus_config"] = str(self.prometheus_path)
-        super().__init__(None, {"metrics": section, **(config or {})}, directory=place, env=env,
+        super().__init__(None, {"metrics": section, "rules": {"ai": False}, **(config or {})}, directory=place, env=env,
                          keys={name: ["--role", role] for name, role in ROLES.items()})
 
     def write_prometheus(self, content):

@@ -110,7 +110,7 @@ TEST_F(ConsoleTest, ASessionIsReadAndEnded) {
   EXPECT_EQ(read.status, 200);
   EXPECT_EQ(read.json().get("csrf").string(), me.csrf);
   EXPECT_EQ(read.json().get("role").string(), "admin");
-  EXPECT_EQ(read.json().get("permissions").size(), 7u);
+  EXPECT_EQ(read.json().get("permissions").size(), 10u);
   Replied ended =
       call("DELETE", "/api/v1/session", {{"cookie", me.cookie}, {"x-gatehouse-csrf", me.csrf}});
   EXPECT_EQ(ended.status, 204);

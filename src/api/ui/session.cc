@@ -20,7 +20,8 @@ constexpr size_t kPasswordCharsMax = 256;
 constexpr std::array kShown = {identity::Action::kOverviewRead, identity::Action::kCallsRead,
                                identity::Action::kBodiesRead,   identity::Action::kKeysRead,
                                identity::Action::kKeysWrite,    identity::Action::kUpstreamsRead,
-                               identity::Action::kAuditRead};
+                               identity::Action::kAuditRead,    identity::Action::kMetricsRead,
+                               identity::Action::kAlertsRead,   identity::Action::kSilencesWrite};
 
 Answer wrong_credentials(std::string_view message) {
   return refusal(401, "wrong_credentials", message,
