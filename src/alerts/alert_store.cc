@@ -102,7 +102,7 @@ Result<AlertStore::Put> AlertStore::put(model::Alert alert, int64_t now_ms,
   next.timeout = no_end;
   next.starts_at_ms = alert.starts_at_ms;
   next.ends_at_ms = no_end ? now_ms + resolve_timeout_ms : alert.ends_at_ms;
-  next.fingerprint = fingerprint_of(alert.labels);
+  next.fingerprint = model::alert_fingerprint(alert.labels);
   next.vanished = alert.vanished;
   next.packed = pack_texts(alert);
   next.updated_at_ms = now_ms;

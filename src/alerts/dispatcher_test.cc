@@ -75,7 +75,7 @@ TEST_F(DispatcherFixture, RefusesWhatIsWrongOrTooMuch) {
   // One that is over and told makes room.
   put(alert_of({{"n", "7"}}, kNow, kNow));
   EXPECT_TRUE(store.put(alert_of({{"n", "x"}}, kNow), kNow, kResolveMs).ok());
-  EXPECT_EQ(store.find(fingerprint_of(model::Labels{{"n", "7"}})), nullptr);
+  EXPECT_EQ(store.find(model::alert_fingerprint(model::Labels{{"n", "7"}})), nullptr);
 }
 
 TEST_F(DispatcherFixture, HoldsWhatWasNotHeardOf) {
@@ -93,7 +93,8 @@ TEST_F(DispatcherFixture, HoldsWhatWasNotHeardOf) {
   // An end that was said holds meanwhile too.
   store.hold();
   put(alert_of({{"b", "1"}}, kNow - 10, kNow));
-  EXPECT_TRUE(store.resolved(*store.find(fingerprint_of(model::Labels{{"b", "1"}})), kNow));
+  EXPECT_TRUE(
+      store.resolved(*store.find(model::alert_fingerprint(model::Labels{{"b", "1"}})), kNow));
 }
 
 TEST_F(DispatcherFixture, AVanishedAlertIsNoEnd) {
@@ -111,10 +112,11 @@ TEST_F(DispatcherFixture, SaysThatAnAlertFlaps) {
   int64_t now = kNow;
   for (int i = 0; i < 3; ++i, now += 60'000) {
     put(alert_of({{"a", "1"}}, now), now);
-    EXPECT_FALSE(store.find(fingerprint_of(model::Labels{{"a", "1"}}))->flaps.flapping(now));
+    EXPECT_FALSE(
+        store.find(model::alert_fingerprint(model::Labels{{"a", "1"}}))->flaps.flapping(now));
     put(alert_of({{"a", "1"}}, now, now + 1000), now + 1000);
   }
-  const StoredAlert& alert = *store.find(fingerprint_of(model::Labels{{"a", "1"}}));
+  const StoredAlert& alert = *store.find(model::alert_fingerprint(model::Labels{{"a", "1"}}));
   EXPECT_TRUE(alert.flaps.flapping(now));
   EXPECT_FALSE(alert.flaps.flapping(now + FlapWindow::kWindowMs));
 }

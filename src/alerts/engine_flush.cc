@@ -431,7 +431,7 @@ Task<void> AlertEngine::State::test(std::shared_ptr<const AlertmanagerConfig> co
       {"description", "Somebody pressed the test button of this receiver. Nothing is wrong."},
       {"summary", "A test of the receiver " + receiver}};
   made_up.alert.starts_at_ms = at.wall_ms;
-  made_up.fingerprint = fingerprint_of(made_up.alert.labels);
+  made_up.fingerprint = model::alert_fingerprint(made_up.alert.labels);
   notification.alerts.push_back(std::move(made_up));
   SendOutcome outcome = co_await sender.send(*integration, *config->templates, notification,
                                              steady_ms() + kTestMs, &cancel);

@@ -84,7 +84,7 @@ bool take_alert(std::string_view& bytes, StoredAlert& alert) {
     return false;
   }
   alert.packed = packed;
-  alert.fingerprint = fingerprint_of(alert.labels());
+  alert.fingerprint = model::alert_fingerprint(alert.labels());
   alert.timeout = (flags & kTimeout) != 0;
   alert.explicit_end = (flags & kExplicitEnd) != 0;
   alert.vanished = (flags & kVanished) != 0;

@@ -298,7 +298,7 @@ bool alert_from(const model::Record& record, StoredAlert& stored) {
   alert.labels = model::Labels(std::move(labels));
   pairs_from_json(record.text("annotations", "{}"), alert.annotations);
   alert.generator_url = record.text("generator_url");
-  stored.fingerprint = fingerprint_of(alert.labels);
+  stored.fingerprint = model::alert_fingerprint(alert.labels);
   stored.packed = pack_texts(alert);
   stored.starts_at_ms = record.integer("starts_at_ms");
   stored.ends_at_ms = record.integer("ends_at_ms");

@@ -33,7 +33,7 @@ class InhibitionDriver : public CaseDriver {
       return "";
     }
     const model::Labels& labels = alerts_.at(name);
-    const uint64_t fingerprint = fingerprint_of(labels);
+    const uint64_t fingerprint = model::alert_fingerprint(labels);
     if (step.verb == "fires") {
       inhibitor_->set(labels, fingerprint, step.integer("until", 0) * 1000);
     } else if (step.verb == "ends") {
@@ -42,7 +42,7 @@ class InhibitionDriver : public CaseDriver {
       const auto by = inhibitor_->inhibiting(labels, step.integer("at", 1) * 1000);
       if (!by) return "no";
       for (const auto& [other, its] : alerts_) {
-        if (fingerprint_of(its) == *by) return "by " + other;
+        if (model::alert_fingerprint(its) == *by) return "by " + other;
       }
       return "by nobody known";
     } else {
@@ -78,9 +78,9 @@ TEST(Inhibition, WhatEndedIsForgotten) {
   const auto alert = [](int i) {
     return model::Labels{{"severity", "critical"}, {"host", std::to_string(i)}};
   };
-  for (int i = 0; i < 1'000; ++i) inhibitor.set(alert(i), fingerprint_of(alert(i)), 0);
+  for (int i = 0; i < 1'000; ++i) inhibitor.set(alert(i), model::alert_fingerprint(alert(i)), 0);
   EXPECT_EQ(inhibitor.sources(), 1'000u);
-  for (int i = 0; i < 1'000; ++i) inhibitor.remove(alert(i), fingerprint_of(alert(i)));
+  for (int i = 0; i < 1'000; ++i) inhibitor.remove(alert(i), model::alert_fingerprint(alert(i)));
   EXPECT_EQ(inhibitor.sources(), 0u);
 }
 

@@ -14,7 +14,7 @@ namespace gatehouse::alerts {
 
 struct NotifiedAlert {
   model::Alert alert;
-  uint64_t fingerprint = 0;  // fingerprint_of() its labels
+  uint64_t fingerprint = 0;  // model::alert_fingerprint() of its labels
   bool resolved = false;     // as of the notification's time
 };
 
@@ -30,9 +30,7 @@ struct Notification {
   bool firing() const;  // any of the alerts
 };
 
-// The hash by which Alertmanager and Prometheus name a set of labels (FNV-1a, 64 bits, over
-// names and values with separators 0xff): its 16 hexadecimal digits are "fingerprint" in the API.
-uint64_t fingerprint_of(const model::Labels& labels);
+// Its 16 hexadecimal digits: "fingerprint" in the API.
 std::string fingerprint_text(uint64_t fingerprint);
 // SHA-256 of the group's key in hexadecimal: the key by which PagerDuty, Opsgenie and others
 // know an incident.

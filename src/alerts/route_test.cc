@@ -76,7 +76,7 @@ TEST(Route, CasesGiveWhatIsExpected) {
 
 // The value that Prometheus's LabelSet.Fingerprint and Alertmanager's API give.
 TEST(Fingerprint, IsThatOfAlertmanager) {
-  EXPECT_EQ(fingerprint_text(fingerprint_of(model::Labels{})), "cbf29ce484222325");
+  EXPECT_EQ(fingerprint_text(model::alert_fingerprint(model::Labels{})), "cbf29ce484222325");
 }
 
 }  // namespace

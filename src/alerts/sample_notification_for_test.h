@@ -29,7 +29,7 @@ inline Notification sample_notification(const std::string& name) {
     each.alert.ends_at_ms = resolved ? 1'767'323'345'000 : 0;
     each.alert.generator_url = "http://prometheus.example.org/graph?g0.expr=x";
     each.resolved = resolved;
-    each.fingerprint = fingerprint_of(each.alert.labels);
+    each.fingerprint = model::alert_fingerprint(each.alert.labels);
     out.alerts.push_back(std::move(each));
     return out.alerts.back().alert;
   };

@@ -42,7 +42,8 @@ constexpr std::array<Command, 12> kCommands = {{
     {"records", app::records_command,
      "records [--stream calls|audit]    what is recorded, as JSON lines"},
     {"prices", app::prices_command, "prices [MODEL]                    the price table"},
-    {"test", app::test_command, "test promql | rules FILE...       run test scripts of PromQL, unit tests of rules"},
+    {"test", app::test_command,
+     "test promql | rules FILE...       run test scripts of PromQL, unit tests of rules"},
     {"version", version_command, "version"},
 }};
 

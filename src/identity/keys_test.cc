@@ -158,10 +158,11 @@ TEST(Roles, TableIsThatOfTheDocument) {
   EXPECT_FALSE(can(Role::kAdmin, Action::kDeployApprove));
   for (int i = 0; i < kActions; ++i) {
     EXPECT_FALSE(may(std::vector<Role>{}, static_cast<Action>(i)));
-    // Callers call, push samples, and nothing else.
+    // Callers call, push samples and alerts, and nothing else.
     const auto action = static_cast<Action>(i);
     EXPECT_EQ(can(Role::kCaller, action),
-              action == Action::kModelCall || action == Action::kMetricsWrite);
+              action == Action::kModelCall || action == Action::kMetricsWrite ||
+                  action == Action::kAlertsWrite);
   }
 }
 

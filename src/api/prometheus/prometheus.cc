@@ -161,8 +161,8 @@ Task<std::optional<MetricAnswer>> Prometheus::admit(const Route& route, MetricRe
   const AdmissionParts parts{parts_.authenticator, parts_.sessions, parts_.pool, parts_.clock};
   Visitor visitor;
   const bool changes = route.action != identity::Action::kMetricsRead;
-  std::optional<Denial> denied = co_await api::admit(parts, request.worker, request.exchange,
-                                                     route.action, changes, visitor);
+  std::optional<Denial> denied =
+      co_await api::admit(parts, request.worker, request.exchange, route.action, changes, visitor);
   request.principal = std::move(visitor.principal);
   request.by_session = visitor.by_session;
   if (!denied) co_return std::nullopt;
