@@ -116,7 +116,7 @@ void for_each_kept(const std::vector<std::string>& names, bool only, LabelsView 
                    Visit&& visit) {
   size_t next = 0;
   for (const LabelView& label : labels) {
-    while (next < names.size() && names[next] < label.name) ++next;
+    while (next < names.size() && label.name.compare(names[next]) > 0) ++next;
     const bool named = next < names.size() && names[next] == label.name;
     if (named == only) visit(label);
   }
