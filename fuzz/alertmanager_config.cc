@@ -29,9 +29,9 @@ void check_inhibition(wire::ConfigLog& log, const wire::YamlNode& list) {
   std::vector<InhibitRule> rules;
   for (const wire::YamlNode* item : list.items) rules.push_back(read_inhibit_rule(log, *item));
   Inhibitor inhibitor(std::move(rules));
-  inhibitor.set(kLabels, fingerprint_of(kLabels), 0);
+  inhibitor.set(kLabels, model::alert_fingerprint(kLabels), 0);
   fuzz::require(!inhibitor.inhibiting(kLabels, 1).has_value(), "no alert inhibits itself");
-  inhibitor.remove(kLabels, fingerprint_of(kLabels));
+  inhibitor.remove(kLabels, model::alert_fingerprint(kLabels));
   fuzz::require(inhibitor.sources() == 0, "what ended is forgotten");
 }
 

@@ -160,9 +160,9 @@ TEST(Roles, TableIsThatOfTheDocument) {
     EXPECT_FALSE(may(std::vector<Role>{}, static_cast<Action>(i)));
     // Callers call, push samples and alerts, and nothing else.
     const auto action = static_cast<Action>(i);
-    EXPECT_EQ(can(Role::kCaller, action),
-              action == Action::kModelCall || action == Action::kMetricsWrite ||
-                  action == Action::kAlertsWrite);
+    EXPECT_EQ(can(Role::kCaller, action), action == Action::kModelCall ||
+                                              action == Action::kMetricsWrite ||
+                                              action == Action::kAlertsWrite);
   }
 }
 

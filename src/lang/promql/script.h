@@ -39,6 +39,13 @@ struct TextExpectation {
   std::string to_string() const;
 };
 
+// The moments that the values of a range vector are expected at, in an instant query.
+struct ExpectedMoments {
+  int64_t begin_ms = 0;
+  int64_t end_ms = 0;
+  int64_t step_ms = 0;
+};
+
 struct EvalCommand {
   int line = 0;
   std::string query;
@@ -58,13 +65,7 @@ struct EvalCommand {
 
   std::optional<double> scalar;
   std::optional<std::string> string;
-  // The moments that the values of a range vector are expected at, in an instant query.
-  struct Moments {
-    int64_t begin_ms = 0;
-    int64_t end_ms = 0;
-    int64_t step_ms = 0;
-  };
-  std::optional<Moments> range_vector;
+  std::optional<ExpectedMoments> range_vector;
   std::vector<NotedSeries> series;
 };
 

@@ -98,7 +98,7 @@ const NotedSeries* find_expected(const EvalCommand& eval, const model::Labels& l
 }
 
 Status compare_points(const NotedSeries& expected, const ResultSeries& actual,
-                      const EvalCommand::Moments& moments) {
+                      const ExpectedMoments& moments) {
   size_t next = 0;
   const auto fail = [&](const std::string& what) {
     return differs(actual.labels.to_string() + ": " + what + "; the result has " + show(actual));
@@ -122,7 +122,7 @@ Status compare_points(const NotedSeries& expected, const ResultSeries& actual,
 Status compare_series(const EvalCommand& eval, const QueryValue& answer) {
   const bool matrix = answer.type == ValueType::kMatrix;
   const bool by_moments = eval.range || eval.range_vector;
-  EvalCommand::Moments moments{eval.begin_ms, eval.end_ms, eval.step_ms};
+  ExpectedMoments moments{eval.begin_ms, eval.end_ms, eval.step_ms};
   if (eval.range_vector) moments = *eval.range_vector;
   if (matrix && eval.ordered) return differs("expected an ordered result, got a matrix");
   const auto by_labels = [](const ResultSeries& a, const ResultSeries& b) {

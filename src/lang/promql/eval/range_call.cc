@@ -51,11 +51,7 @@ class RangeCall final : public VectorSource {
  public:
   RangeCall(Evaluation& evaluation, const CallExpr& call, std::unique_ptr<RangeSource> range,
             RangeKernel kernel, Position position, const Scope& scope)
-      : evaluation_(evaluation),
-        call_(call),
-        range_(std::move(range)),
-        kernel_(kernel),
-        position_(position) {
+      : evaluation_(evaluation), range_(std::move(range)), kernel_(kernel), position_(position) {
     step_times_.resize(scope.steps.count);
     for (size_t i = 0; i < scope.steps.count; ++i) step_times_[i] = scope.steps.time_ms(i);
     const FunctionId id = call.function->id;
@@ -121,7 +117,6 @@ class RangeCall final : public VectorSource {
   }
 
   Evaluation& evaluation_;
-  const CallExpr& call_;
   std::unique_ptr<RangeSource> range_;
   RangeKernel kernel_;
   Position position_;
