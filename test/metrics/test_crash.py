@@ -24,9 +24,9 @@ class Sender(threading.Thread):
     """Pushes one sample for each of its series again and again until nobody answers. The
     value tells the push: what comes back can be told from what never was sent."""
 
-    def __init__(self, gate, number, round_, first):
+    def __init__(self, gate, number, round_, first, after_ms):
         super().__init__(daemon=True)
-        self.gate, self.number, self.round, self.next = gate, number, round_, first
+        self.gate, self.number, self.round, self.next, self.after_ms = gate, number, round_, first, after_ms
         self.acknowledged, self.sent, self.unexpected = [], [], []
 
     def labels(self, n):
@@ -36,7 +36,7 @@ class Sender(threading.Thread):
     def run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.gate.port, timeout=10)
         headers = {**HEADERS, "authorization": f"Bearer {self.gate.keys['pusher']}"}
-        at = 0
+        at = self.after_ms  # a quick sender runs ahead of the clock, and the next one goes on from there
         try:
             while True:
                 at = max(at + 1, now_ms())
@@ -81,13 +81,13 @@ class CrashTest(MetricCase):
     def test_kills(self):
         draw = random.Random(SEED)
         gate = self.started(MetricGate())
-        began, restarts, samples, next_value, rounds = time.monotonic(), [], 0, 1, 0
+        began, restarts, samples, next_value, rounds, last_ms = time.monotonic(), [], 0, 1, 0, 0
         everything = []
         for round_ in range(1, ROUNDS + 1):
             if time.monotonic() - began > SECONDS_MAX:
                 break
-            begin_ms = now_ms()
-            senders = [Sender(gate, number, round_, next_value) for number in range(SENDERS)]
+            begin_ms = max(now_ms(), last_ms + 1)
+            senders = [Sender(gate, number, round_, next_value, last_ms) for number in range(SENDERS)]
             for sender in senders:
                 sender.start()
             deadline = time.monotonic() + 5
@@ -99,6 +99,7 @@ class CrashTest(MetricCase):
                 sender.join()
                 self.assertEqual(sender.unexpected, [])
             next_value = max(sender.next for sender in senders)
+            last_ms = max(sender.sent[-1][0] for sender in senders if sender.sent)
             self.assertTrue(any(sender.acknowledged for sender in senders))
             started = time.monotonic()
             gate.start()
