@@ -248,7 +248,11 @@ std::optional<int64_t> parse_time_ns(std::string_view text) {
   }
   parts.tm_year = year - 1900;
   parts.tm_mon = month - 1;
-  int64_t ns = int64_t{timegm(&parts)} * 1'000'000'000;
+  // Nanoseconds reach to the year 2262; what lies further away is as far as they go, with room
+  // for an offset.
+  constexpr int64_t kFurthest_s = INT64_MAX / 1'000'000'000 - 2 * 86'400;
+  const int64_t seconds = std::clamp(int64_t{timegm(&parts)}, -kFurthest_s, kFurthest_s);
+  int64_t ns = seconds * 1'000'000'000;
   size_t at = 19;
   if (text[at] == '.') {
     int64_t scale = 100'000'000;
